@@ -1,0 +1,179 @@
+//! The errors of jec: six kinds, each a sentence that names its object.
+//!
+//! Stage code only uses `?`. The walker adds the stage and the side, so that a
+//! failure reads: where, which call with which arguments, which errno, and
+//! (where [`crate::stages::advice`] knows it) the likely cause and the command
+//! that confirms it.
+
+use serde::{Deserialize, Serialize};
+
+/// What can go wrong. Six kinds are enough: the object is in the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Error {
+    /// A system call failed. `errno` is the kernel's number (errno(3)).
+    #[error("{name}({args}) = {}", errno_text(*errno))]
+    Call {
+        /// The system call, as in section 2 of the man pages.
+        name: String,
+        /// Its arguments, as `--explain` shows them.
+        args: String,
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// The configuration asks for what the specification forbids, or for what
+    /// jec does not have. `property` is its path in config.json, or the flag.
+    #[error("{property}: {problem}")]
+    Config {
+        /// Path of the property in config.json, or the flag.
+        property: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// This machine cannot do what was asked. Nothing has been made yet.
+    #[error("{lacks}\n  cure: {cure}")]
+    Machine {
+        /// What is missing.
+        lacks: String,
+        /// How to get it.
+        cure: String,
+    },
+    /// What was read back from the kernel is not what was set.
+    #[error("{what}: set to {wanted}, but the kernel says {found}")]
+    Differs {
+        /// The kernel object.
+        what: String,
+        /// What jec asked for.
+        wanted: String,
+        /// What the kernel answered.
+        found: String,
+    },
+    /// The container is not in a state that allows the operation.
+    #[error("container {id:?}: {problem}")]
+    State {
+        /// The container's id.
+        id: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// A process of ours ended while another waited for it, or a signal ended the wait.
+    #[error("{who} ended before its work was done{how}")]
+    Died {
+        /// Which process.
+        who: String,
+        /// How it ended, where that is known: starts with a separator.
+        how: String,
+    },
+}
+
+/// The result of everything that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of the configuration: the property's path (or the flag) and the problem.
+    pub fn config(property: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Config {
+            property: property.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// What this machine lacks, and how to get it.
+    pub fn machine(lacks: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::Machine {
+            lacks: lacks.into(),
+            cure: cure.into(),
+        }
+    }
+
+    /// A read-back that differs from what was set.
+    pub fn differs(
+        what: impl Into<String>,
+        wanted: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Differs {
+            what: what.into(),
+            wanted: wanted.into(),
+            found: found.into(),
+        }
+    }
+
+    /// An operation that the container's state does not allow.
+    pub fn state(id: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::State {
+            id: id.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The errno of a failed system call; 0 for every other kind.
+    pub fn errno(&self) -> i32 {
+        match self {
+            Self::Call { errno, .. } => *errno,
+            _ => 0,
+        }
+    }
+}
+
+/// `EBUSY: Device or resource busy`: the name first, since the man pages are indexed by it.
+fn errno_text(errno: i32) -> String {
+    let errno = nix::errno::Errno::from_raw(errno);
+    format!("{errno:?}: {}", errno.desc())
+}
+
+/// An error with the place where it happened: what crosses from process to process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The stage and its side; none while the plan is still being made.
+    pub place: Option<Place>,
+    /// What went wrong there.
+    pub error: Error,
+}
+
+/// A stage and the process that ran it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The name of the stage, a row of STAGES.
+    pub stage: String,
+    /// `runtime`, `middle` or `init`.
+    pub side: String,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { place: None, error }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(Place { stage, side }) = &self.place else {
+            return write!(f, "{}", self.error);
+        };
+        write!(f, "{stage} ({side}): {}", self.error)?;
+        if let Some(advice) = crate::stages::advice::find(stage, &self.error) {
+            write!(
+                f,
+                "\n  likely: {}\n  check:  {}",
+                advice.cause, advice.check
+            )?;
+        }
+        write!(f, "\n  more:   jec stages {stage}")
+    }
+}
+
+impl Failure {
+    /// The exit status that jec ends with: 126 and 127 as in the shell when
+    /// the program could not be started, else 1, as in runc.
+    pub fn exit_code(&self) -> u8 {
+        let starting = self
+            .place
+            .as_ref()
+            .is_some_and(|place| matches!(&*place.stage, "program" | "exec"));
+        match (starting, self.error.errno()) {
+            (true, libc::ENOENT) => 127,
+            (true, libc::EACCES | libc::ENOEXEC | libc::EISDIR | libc::ENOTDIR) => 126,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! jec: just enough containment.
+
+pub mod error;
+pub mod filter;
+pub mod plan;
+pub mod stages;
+pub mod sys;

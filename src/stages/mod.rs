@@ -1,0 +1,2 @@
+//! STAGES: every step of a container's life.
+pub mod advice;

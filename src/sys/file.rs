@@ -1,0 +1,263 @@
+//! Files and directories, always relative to a descriptor.
+
+use std::ffi::CStr;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::{FileStat, Mode, SFlag};
+use nix::unistd::{Gid, Uid, UnlinkatFlags};
+
+use super::record;
+use crate::error::Result;
+
+/// The working directory, where a call takes a directory: for paths of the host.
+pub const HERE: BorrowedFd<'static> = AT_FDCWD;
+
+/// A directory argument, as strace shows it.
+pub(super) fn dir(fd: BorrowedFd<'_>) -> String {
+    if fd.as_raw_fd() == libc::AT_FDCWD {
+        "AT_FDCWD".into()
+    } else {
+        fd.as_raw_fd().to_string()
+    }
+}
+
+/// Flags as `A|B`; `0` when there are none.
+pub(super) fn flags<F: std::fmt::Debug>(flags: &F) -> String {
+    let text = format!("{flags:?}");
+    let inside = text
+        .find('(')
+        .map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
+    if inside.is_empty() || inside == "0x0" {
+        "0".into()
+    } else {
+        inside.replace(" | ", "|")
+    }
+}
+
+/// openat(2) for paths of the host. `O_CLOEXEC` is always added.
+pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
+    let result = nix::fcntl::openat(
+        at,
+        path,
+        how | OFlag::O_CLOEXEC,
+        Mode::from_bits_retain(mode),
+    );
+    record(
+        "openat",
+        format_args!("{}, {path:?}, {}", dir(at), flags(&how)),
+        result,
+    )
+}
+
+/// openat2(2) inside a tree that somebody else may own: `..` and absolute
+/// links stay inside `root`, magic links are refused (SECURITY: no path
+/// strings inside the container). The kernel answers EAGAIN when a rename
+/// races with `..`; then the look-up is simply made again.
+pub fn open_in_root(root: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    openat2(root, path, how, mode, resolve)
+}
+
+/// openat2(2) with the given restrictions. `O_CLOEXEC` is always added.
+pub fn openat2(
+    at: BorrowedFd,
+    path: &CStr,
+    how: OFlag,
+    mode: u32,
+    resolve: ResolveFlag,
+) -> Result<OwnedFd> {
+    let open_how = OpenHow::new()
+        .flags(how | OFlag::O_CLOEXEC)
+        .mode(Mode::from_bits_retain(mode))
+        .resolve(resolve);
+    let mut tries = 0;
+    let result = loop {
+        match nix::fcntl::openat2(at, path, open_how) {
+            Err(Errno::EAGAIN) if tries < 128 => tries += 1,
+            other => break other,
+        }
+    };
+    let args = format_args!(
+        "{}, {path:?}, {}, {}",
+        dir(at),
+        flags(&how),
+        flags(&resolve)
+    );
+    record("openat2", args, result)
+}
+
+/// mkdirat(2).
+pub fn mkdirat(at: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
+    let result = nix::sys::stat::mkdirat(at, name, Mode::from_bits_retain(mode));
+    record(
+        "mkdirat",
+        format_args!("{}, {name:?}, {mode:#o}", dir(at)),
+        result,
+    )
+}
+
+/// mknodat(2): a device, fifo or regular file.
+pub fn mknodat(at: BorrowedFd, name: &CStr, kind: SFlag, mode: u32, device: u64) -> Result<()> {
+    let result = nix::sys::stat::mknodat(at, name, kind, Mode::from_bits_retain(mode), device);
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let args = format_args!(
+        "{}, {name:?}, {}|{mode:#o}, {major}:{minor}",
+        dir(at),
+        flags(&kind)
+    );
+    record("mknodat", args, result)
+}
+
+/// symlinkat(2).
+pub fn symlinkat(target: &CStr, at: BorrowedFd, name: &CStr) -> Result<()> {
+    let result = nix::unistd::symlinkat(target, at, name);
+    record(
+        "symlinkat",
+        format_args!("{target:?}, {}, {name:?}", dir(at)),
+        result,
+    )
+}
+
+/// unlinkat(2) of a file, or with `AT_REMOVEDIR` of a directory.
+pub fn unlinkat(at: BorrowedFd, name: &CStr, directory: bool) -> Result<()> {
+    let flag = if directory {
+        UnlinkatFlags::RemoveDir
+    } else {
+        UnlinkatFlags::NoRemoveDir
+    };
+    let word = if directory { "AT_REMOVEDIR" } else { "0" };
+    let result = nix::unistd::unlinkat(at, name, flag);
+    record(
+        "unlinkat",
+        format_args!("{}, {name:?}, {word}", dir(at)),
+        result,
+    )
+}
+
+/// renameat(2) inside one directory.
+pub fn renameat(at: BorrowedFd, from: &CStr, to: &CStr) -> Result<()> {
+    let result = nix::fcntl::renameat(at, from, at, to);
+    let place = dir(at);
+    record(
+        "renameat",
+        format_args!("{place}, {from:?}, {place}, {to:?}"),
+        result,
+    )
+}
+
+/// readlinkat(2); an empty name reads the link that `at` itself is (`O_PATH|O_NOFOLLOW`).
+pub fn readlinkat(at: BorrowedFd, name: &CStr) -> Result<std::ffi::CString> {
+    use std::os::unix::ffi::OsStringExt;
+    let result = nix::fcntl::readlinkat(at, name)
+        .and_then(|text| std::ffi::CString::new(text.into_vec()).map_err(|_| Errno::EINVAL));
+    record("readlinkat", format_args!("{}, {name:?}", dir(at)), result)
+}
+
+/// What fstat(2) says of a descriptor.
+pub fn fstat(fd: BorrowedFd) -> Result<FileStat> {
+    let mut found = None;
+    let result = nix::sys::stat::fstat(fd).map(|stat| found = Some(stat));
+    record("fstat", format_args!("{}", fd.as_raw_fd()), result)?;
+    found.ok_or_else(|| crate::error::Error::differs("fstat", "a result", "none"))
+}
+
+/// The magic number of the file system that `fd` is on (statfs(2)).
+pub fn filesystem_magic(fd: BorrowedFd) -> Result<i64> {
+    let result = nix::sys::statfs::fstatfs(fd).map(|found| found.filesystem_type().0);
+    record("fstatfs", format_args!("{}", fd.as_raw_fd()), result)
+}
+
+/// fchownat(2) of what `fd` itself is.
+pub fn fchown(fd: BorrowedFd, uid: u32, gid: u32) -> Result<()> {
+    let (owner, group) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    let result = nix::unistd::fchownat(fd, c"", owner, group, AtFlags::AT_EMPTY_PATH);
+    record(
+        "fchownat",
+        format_args!("{}, \"\", {uid}, {gid}", fd.as_raw_fd()),
+        result,
+    )
+}
+
+/// fchmod(2). Not for `O_PATH` descriptors.
+pub fn fchmod(fd: BorrowedFd, mode: u32) -> Result<()> {
+    let result = nix::sys::stat::fchmod(fd, Mode::from_bits_retain(mode));
+    record(
+        "fchmod",
+        format_args!("{}, {mode:#o}", fd.as_raw_fd()),
+        result,
+    )
+}
+
+/// umask(2): sets the mask, returns the one before.
+pub fn umask(mask: u32) -> Result<u32> {
+    let before = nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits();
+    record("umask", format_args!("{mask:#o}"), Ok(before))
+}
+
+/// write(2) of the whole of `bytes` in one call: what files of /proc, /sys and cgroupfs want.
+pub fn write(fd: BorrowedFd, bytes: &[u8]) -> Result<()> {
+    let result = match nix::unistd::write(fd, bytes) {
+        Ok(count) if count == bytes.len() => Ok(count),
+        Ok(_) => Err(Errno::EIO),
+        Err(errno) => Err(errno),
+    };
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+    record(
+        "write",
+        format_args!("{}, {text:?}, {}", fd.as_raw_fd(), bytes.len()),
+        result,
+    )
+    .map(drop)
+}
+
+/// read(2) once, into `buffer`.
+pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
+    let room = buffer.len();
+    let result = nix::unistd::read(fd, buffer);
+    record(
+        "read",
+        format_args!("{}, …, {room}", fd.as_raw_fd()),
+        result,
+    )
+}
+
+/// fsync(2).
+pub fn fsync(fd: BorrowedFd) -> Result<()> {
+    record(
+        "fsync",
+        format_args!("{}", fd.as_raw_fd()),
+        nix::unistd::fsync(fd),
+    )
+}
+
+/// Writes `text` into the existing file `name` below `at`: one open, one write.
+pub fn write_file(at: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
+    let file = openat(at, name, OFlag::O_WRONLY, 0)?;
+    write(file.as_fd(), text.as_bytes())
+}
+
+/// Reads the file `name` below `at` whole, up to `limit` bytes; more is EFBIG.
+pub fn read_file(at: BorrowedFd, name: &CStr, limit: usize) -> Result<String> {
+    let file = openat(at, name, OFlag::O_RDONLY, 0)?;
+    read_all(file, name, limit)
+}
+
+/// Reads an open file to its end, up to `limit` bytes; more is EFBIG, no UTF-8 is EILSEQ.
+pub fn read_all(file: OwnedFd, name: &CStr, limit: usize) -> Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let result = std::fs::File::from(file)
+        .take(limit as u64 + 1)
+        .read_to_string(&mut text);
+    let result = match result {
+        Ok(count) if count > limit => Err(Errno::EFBIG),
+        Ok(count) => Ok(count),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Errno::EILSEQ),
+        Err(error) => Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))),
+    };
+    record("read", format_args!("{name:?}, …, {limit}"), result)?;
+    Ok(text)
+}
