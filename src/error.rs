@@ -2,7 +2,7 @@
 //!
 //! Stage code only uses `?`. The walker adds the stage and the side, so that a
 //! failure reads: where, which call with which arguments, which errno, and
-//! (where [`crate::stages::advice`] knows it) the likely cause and the command
+//! (where [`crate::advice`] knows it) the likely cause and the command
 //! that confirms it.
 
 use serde::{Deserialize, Serialize};
@@ -151,7 +151,7 @@ impl std::fmt::Display for Failure {
             return write!(f, "{}", self.error);
         };
         write!(f, "{stage} ({side}): {}", self.error)?;
-        if let Some(advice) = crate::stages::advice::find(stage, &self.error) {
+        if let Some(advice) = crate::advice::find(stage, &self.error) {
             write!(
                 f,
                 "\n  likely: {}\n  check:  {}",

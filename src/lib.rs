@@ -1,7 +1,12 @@
 //! jec: just enough containment.
 
+pub mod advice;
+pub mod copy_up;
 pub mod error;
 pub mod filter;
 pub mod plan;
+pub mod sides;
 pub mod stages;
+pub mod state;
 pub mod sys;
+pub mod tree;

@@ -12,6 +12,9 @@ use nix::sched::CloneFlags;
 
 use crate::filter::Profile;
 
+/// CLONE_NEWTIME (linux/sched.h), which nix does not name.
+pub const NEWTIME: CloneFlags = CloneFlags::from_bits_retain(0x80);
+
 /// Everything that the stages need to know.
 #[derive(Debug, Clone)]
 pub struct Plan {

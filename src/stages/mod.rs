@@ -1,2 +1,260 @@
-//! STAGES: every step of a container's life.
-pub mod advice;
+//! STAGES: every step of a container's life, in the order in which it happens.
+//!
+//! Read this table first: it *is* the program. The walker ([`walk`]) runs it,
+//! `jec stages` prints it, errors quote it, `--explain` follows it. Nothing
+//! runs that has no row. A row's side is the process that runs it (see
+//! [`crate::sides`]); where the side changes, the baton is passed ([`baton`]).
+//! Why one row stands before another is in [`order`].
+
+pub mod baton;
+pub mod order;
+pub mod walk;
+
+pub mod adopt;
+pub mod become_root;
+pub mod bounding;
+pub mod capabilities;
+pub mod cgroup;
+pub mod console;
+pub mod console_socket;
+pub mod created;
+pub mod devices;
+pub mod exec;
+pub mod fds;
+pub mod filter;
+pub mod id_map;
+pub mod identity;
+pub mod join;
+pub mod kernel_params;
+pub mod kill_all;
+pub mod limits;
+pub mod masks;
+pub mod mount_sources;
+pub mod mounts;
+pub mod network;
+pub mod no_new_privs;
+pub mod notify;
+pub mod pivot_root;
+pub mod program;
+pub mod propagation;
+pub mod record;
+pub mod remove;
+pub mod running;
+pub mod scheduling;
+pub mod seal;
+pub mod seccomp;
+pub mod session;
+pub mod spawn_init;
+pub mod spawn_middle;
+pub mod time_namespace;
+pub mod user_namespace;
+
+use nix::sched::CloneFlags;
+
+use crate::error::Result;
+use crate::plan::Plan;
+use crate::sides;
+use Command::{Create, Delete, Start};
+use Run::{Init, Middle, Runtime};
+
+/// One step.
+pub struct Stage {
+    /// The part of the book and of the life.
+    pub part: &'static str,
+    /// Its name: the module's, the chapter's, the test's and the example's too.
+    pub name: &'static str,
+    /// The function, which names its side.
+    pub run: Run,
+    /// The commands that walk it; `jec run` is create, start, and at the end delete.
+    pub commands: &'static [Command],
+    /// When it applies.
+    pub when: When,
+    /// What it does, in a line.
+    pub what: &'static str,
+    /// The rest of what there is to say.
+    pub doc: &'static Doc,
+}
+
+/// A stage's function; the side is in its signature, so a step on the wrong side does not compile.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// On the host.
+    Runtime(fn(&mut sides::Runtime) -> Result<()>),
+    /// On the way in.
+    Middle(fn(&mut sides::Middle) -> Result<()>),
+    /// Inside.
+    Init(fn(&mut sides::Init) -> Result<()>),
+}
+
+/// The commands that are columns of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `create`: everything up to the program's start.
+    Create,
+    /// `start`: the program.
+    Start,
+    /// `delete`: the end.
+    Delete,
+}
+
+/// A condition on the plan.
+#[derive(Clone, Copy)]
+pub struct When {
+    /// In words, for the table.
+    pub text: &'static str,
+    /// In code.
+    pub applies: fn(&Plan) -> bool,
+}
+
+/// Where to read on.
+pub struct Doc {
+    /// Why it stands here and not elsewhere.
+    pub why_here: &'static str,
+    /// Man pages.
+    pub man: &'static str,
+    /// Section of the OCI runtime specification.
+    pub spec: &'static str,
+}
+
+const PREPARE: &str = "I Prepare";
+const NAMESPACES: &str = "II Namespaces";
+const ROOT: &str = "III The root";
+const PROCESS: &str = "IV The process";
+const START: &str = "V Start";
+const END: &str = "VI The end";
+
+const ALWAYS: When = When { text: "always", applies: |_| true };
+const TERMINAL: When = When { text: "process.terminal", applies: |plan| plan.process.terminal };
+const FILTER: When = When { text: "linux.seccomp", applies: |plan| plan.seccomp.is_some() };
+const JOINS: When =
+    When { text: "a namespace has a path", applies: |plan| !plan.namespaces.joined.is_empty() };
+const NEW_USER: When = When {
+    text: "new user namespace",
+    applies: |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWUSER),
+};
+const IN_USER: When =
+    When { text: "in a user namespace", applies: |plan| plan.namespaces.has_user() };
+const NEW_TIME: When =
+    When { text: "new time namespace", applies: |plan| plan.namespaces.makes(crate::plan::NEWTIME) };
+const LIMITS: When = When {
+    text: "rlimits, oomScoreAdj",
+    applies: |plan| !plan.process.rlimits.is_empty() || plan.process.oom_score_adj.is_some(),
+};
+const IDMAPPED: When = When {
+    text: "an id-mapped mount",
+    applies: |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()),
+};
+const NEW_NETWORK: When = When {
+    text: "new network namespace",
+    applies: |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWNET),
+};
+const KERNEL: When = When {
+    text: "hostname, sysctl",
+    applies: |plan| {
+        let kernel = &plan.kernel;
+        kernel.hostname.is_some() || kernel.domainname.is_some() || !kernel.sysctl.is_empty()
+    },
+};
+const MASKS: When = When {
+    text: "masked or read-only",
+    applies: |plan| {
+        plan.root.readonly || !plan.masked_paths.is_empty() || !plan.readonly_paths.is_empty()
+    },
+};
+const SCHEDULING: When = When {
+    text: "scheduler, ioPriority",
+    applies: |plan| {
+        let process = &plan.process;
+        process.scheduler.is_some() || process.io_priority.is_some() || process.personality.is_some()
+    },
+};
+const NO_NEW_PRIVS: When =
+    When { text: "noNewPrivileges", applies: |plan| plan.process.no_new_privileges };
+/// Two rows, complementary conditions: exactly one of them loads the filter.
+const FILTER_EARLY: When = When {
+    text: "seccomp, privileges may grow",
+    applies: |plan| plan.seccomp.is_some() && !plan.process.no_new_privileges,
+};
+const FILTER_LATE: When = When {
+    text: "seccomp and noNewPrivileges",
+    applies: |plan| plan.seccomp.is_some() && plan.process.no_new_privileges,
+};
+const LISTENER_EARLY: When = When {
+    text: "seccomp-early has a listener",
+    applies: |plan| (FILTER_EARLY.applies)(plan) && has_listener(plan),
+};
+const LISTENER_LATE: When = When {
+    text: "seccomp has a listener",
+    applies: |plan| (FILTER_LATE.applies)(plan) && has_listener(plan),
+};
+
+fn has_listener(plan: &Plan) -> bool {
+    plan.seccomp.as_ref().is_some_and(|profile| profile.listener_path.is_some())
+}
+
+/// The table. Its order is the order of execution, over all three processes.
+#[rustfmt::skip]
+pub const STAGES: &[Stage] = &[
+    row(PREPARE, "seal", Runtime(seal::run), &[Create], ALWAYS, "run from a read-only copy of our own binary", &seal::DOC),
+    row(PREPARE, "record", Runtime(record::run), &[Create], ALWAYS, "the state directory, which is the lock, and the intent", &record::DOC),
+    row(PREPARE, "console-socket", Runtime(console_socket::run), &[Create], TERMINAL, "the socket that the terminal's master will come through", &console_socket::DOC),
+    row(PREPARE, "filter", Runtime(filter::run), &[Create], FILTER, "compile the system call filter while errors are cheap", &filter::DOC),
+    row(PREPARE, "cgroup", Runtime(cgroup::run), &[Create], ALWAYS, "make the cgroup and write its limits", &cgroup::DOC),
+    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), &[Create], ALWAYS, "clone the middle process, born in the cgroup", &spawn_middle::DOC),
+
+    row(NAMESPACES, "join", Middle(join::run), &[Create], JOINS, "enter the namespaces that exist already", &join::DOC),
+    row(NAMESPACES, "user-namespace", Middle(user_namespace::run), &[Create], NEW_USER, "leave the host's user ids behind", &user_namespace::DOC),
+    row(NAMESPACES, "id-map", Runtime(id_map::run), &[Create], NEW_USER, "say which ids inside are which outside", &id_map::DOC),
+    row(NAMESPACES, "become-root", Middle(become_root::run), &[Create], IN_USER, "be uid 0 of the user namespace", &become_root::DOC),
+    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), &[Create], NEW_TIME, "shift the clocks for those who come after", &time_namespace::DOC),
+    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), &[Create], ALWAYS, "clone init into all other new namespaces", &spawn_init::DOC),
+    row(NAMESPACES, "adopt", Runtime(adopt::run), &[Create], ALWAYS, "take init as our child; the middle is done", &adopt::DOC),
+    row(NAMESPACES, "limits", Runtime(limits::run), &[Create], LIMITS, "resource limits and the out-of-memory score", &limits::DOC),
+    row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), &[Create], IDMAPPED, "id-mapped mounts, made with the host's privileges", &mount_sources::DOC),
+
+    row(ROOT, "session", Init(session::run), &[Create], ALWAYS, "a session and keyring of its own; die with jec", &session::DOC),
+    row(ROOT, "network", Init(network::run), &[Create], NEW_NETWORK, "bring the loopback device up", &network::DOC),
+    row(ROOT, "propagation", Init(propagation::run), &[Create], ALWAYS, "cut the mounts off from the host's; make the root a mount", &propagation::DOC),
+    row(ROOT, "mounts", Init(mounts::run), &[Create], ALWAYS, "the mount list, inside the root, by descriptor", &mounts::DOC),
+    row(ROOT, "devices", Init(devices::run), &[Create], ALWAYS, "device nodes and the links of /dev", &devices::DOC),
+    row(ROOT, "pivot-root", Init(pivot_root::run), &[Create], ALWAYS, "the root becomes /, the host's tree goes away", &pivot_root::DOC),
+    row(ROOT, "console", Init(console::run), &[Create], TERMINAL, "a terminal: standard streams and /dev/console", &console::DOC),
+    row(ROOT, "kernel-params", Init(kernel_params::run), &[Create], KERNEL, "host name, domain name and sysctls", &kernel_params::DOC),
+    row(ROOT, "masks", Init(masks::run), &[Create], MASKS, "read-only root, read-only paths, hidden paths", &masks::DOC),
+
+    row(PROCESS, "scheduling", Init(scheduling::run), &[Create], SCHEDULING, "scheduler, I/O priority, personality", &scheduling::DOC),
+    row(PROCESS, "seccomp-early", Init(seccomp::run), &[Create], FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", &seccomp::DOC),
+    row(PROCESS, "notify-early", Runtime(notify::run), &[Create], LISTENER_EARLY, "hand the filter's listener to its socket", &notify::DOC),
+    row(PROCESS, "bounding", Init(bounding::run), &[Create], ALWAYS, "drop the bounding set: a ceiling for ever", &bounding::DOC),
+    row(PROCESS, "identity", Init(identity::run), &[Create], ALWAYS, "working directory, groups, user, umask", &identity::DOC),
+    row(PROCESS, "capabilities", Init(capabilities::run), &[Create], ALWAYS, "the other four sets, read back from the kernel", &capabilities::DOC),
+    row(PROCESS, "program", Init(program::run), &[Create], ALWAYS, "find the program and complete its environment", &program::DOC),
+    row(PROCESS, "fds", Init(fds::run), &[Create], ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", &fds::DOC),
+    row(PROCESS, "created", Runtime(created::run), &[Create], ALWAYS, "the state is \"created\"", &created::DOC),
+
+    row(START, "no-new-privs", Init(no_new_privs::run), &[Start], NO_NEW_PRIVS, "no set-id program gains anything any more", &no_new_privs::DOC),
+    row(START, "seccomp", Init(seccomp::run), &[Start], FILTER_LATE, "load the filter, last of all", &seccomp::DOC),
+    row(START, "notify", Runtime(notify::run), &[Start], LISTENER_LATE, "hand the filter's listener to its socket", &notify::DOC),
+    row(START, "exec", Init(exec::run), &[Start], ALWAYS, "become the program", &exec::DOC),
+    row(START, "running", Runtime(running::run), &[Start], ALWAYS, "the state is \"running\"", &running::DOC),
+
+    row(END, "kill-all", Runtime(kill_all::run), &[Delete], ALWAYS, "kill every process of the container", &kill_all::DOC),
+    row(END, "remove", Runtime(remove::run), &[Delete], ALWAYS, "remove the cgroup and the state directory", &remove::DOC),
+];
+
+const fn row(
+    part: &'static str,
+    name: &'static str,
+    run: Run,
+    commands: &'static [Command],
+    when: When,
+    what: &'static str,
+    doc: &'static Doc,
+) -> Stage {
+    Stage { part, name, run, commands, when, what, doc }
+}
+
+/// The row of this name.
+pub fn find(name: &str) -> Option<&'static Stage> {
+    STAGES.iter().find(|stage| stage.name == name)
+}

@@ -261,3 +261,17 @@ pub fn read_all(file: OwnedFd, name: &CStr, limit: usize) -> Result<String> {
     record("read", format_args!("{name:?}, …, {limit}"), result)?;
     Ok(text)
 }
+
+/// Whether a descriptor is a directory.
+pub fn is_directory(fd: BorrowedFd) -> Result<bool> {
+    Ok(fstat(fd)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
+}
+
+/// access(2) X_OK of a regular file: what execve will ask. A directory is EACCES, as there.
+pub fn executable(path: &CStr) -> Result<()> {
+    let result = nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).and_then(|()| {
+        let mode = nix::sys::stat::stat(path)?.st_mode & SFlag::S_IFMT.bits();
+        if mode == SFlag::S_IFREG.bits() { Ok(()) } else { Err(Errno::EACCES) }
+    });
+    record("access", format_args!("{path:?}, X_OK"), result)
+}

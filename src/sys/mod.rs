@@ -7,7 +7,16 @@
 //! call costs one branch more than the bare call.
 #![allow(unsafe_code)]
 
+pub mod credentials;
+pub mod directory;
 pub mod file;
+pub mod memory;
+pub mod mount;
+pub mod net;
+pub mod process;
+pub mod signal;
+pub mod socket;
+pub mod terminal;
 mod record;
 
 pub use record::{Outcome, Recorder, record};

@@ -99,6 +99,11 @@ impl Recorder {
         SINK.load(Ordering::Relaxed)
     }
 
+    /// The line above the calls of a stage.
+    pub fn stage(name: &str, side: &str, what: &str) {
+        Self::line(format_args!("{name} · {side} · {what}"));
+    }
+
     /// Writes one line in a single write(2), so that lines of three processes never mix.
     /// A reader that went away costs the explanation, not the container.
     pub fn line(text: fmt::Arguments<'_>) {

@@ -1,0 +1,76 @@
+//! tmpcopyup: a new tmpfs starts with what its mount point held.
+//!
+//! Descriptor by descriptor: no path is built, no link is followed, and what
+//! is copied comes from inside the root only.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag};
+
+use crate::error::{Error, Result};
+use crate::sys::{directory, file};
+
+/// How deep a tree may be: an image can nest directories without end.
+const MAX_DEPTH: usize = 64;
+
+/// Copies what `path` holds into the detached mount `to`.
+pub fn copy(root: BorrowedFd, path: &CStr, to: BorrowedFd) -> Result<()> {
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let from = file::open_in_root(root, path, how, 0)?;
+    let target = file::openat(to, c".", how, 0)?;
+    like(target.as_fd(), &file::fstat(from.as_fd())?)?;
+    copy_directory(from, &target, MAX_DEPTH)
+}
+
+fn copy_directory(from: OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
+    if depth == 0 {
+        return Err(Error::config("tmpcopyup", "the directory is nested more than 64 deep"));
+    }
+    for name in directory::names(from.as_fd())? {
+        let entry = file::openat(from.as_fd(), &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
+        let stat = file::fstat(entry.as_fd())?;
+        let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
+        match kind {
+            SFlag::S_IFDIR => {
+                file::mkdirat(to.as_fd(), &name, 0o700)?;
+                let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+                let below = file::openat(from.as_fd(), &name, how, 0)?;
+                let target = file::openat(to.as_fd(), &name, how, 0)?;
+                copy_directory(below, &target, depth - 1)?;
+                like(target.as_fd(), &stat)?;
+            }
+            SFlag::S_IFLNK => {
+                let target = file::readlinkat(entry.as_fd(), c"")?;
+                file::symlinkat(&target, to.as_fd(), &name)?;
+            }
+            SFlag::S_IFREG => copy_file(from.as_fd(), to.as_fd(), &name, &stat)?,
+            // Sockets, fifos and devices have no content to copy.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(from: BorrowedFd, to: BorrowedFd, name: &CStr, stat: &FileStat) -> Result<()> {
+    let source = file::openat(from, name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW, 0)?;
+    let how = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let target = file::openat(to, name, how, 0o600)?;
+    like(target.as_fd(), stat)?;
+    std::io::copy(&mut File::from(source), &mut File::from(target)).map(drop).map_err(|error| {
+        Error::Call {
+            name: "copy_file_range".into(),
+            args: format!("{name:?}"),
+            errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
+        }
+    })
+}
+
+/// Owner first: a change of owner takes set-id bits away.
+fn like(target: BorrowedFd, stat: &FileStat) -> Result<()> {
+    file::fchown(target, stat.st_uid, stat.st_gid)?;
+    file::fchmod(target, stat.st_mode & 0o7777)
+}

@@ -1,0 +1,38 @@
+//! Become root: take uid and gid 0 of the user namespace.
+//!
+//! After the map is written, the middle still has the id it came with, which
+//! may not be mapped at all; files it made would belong to nobody. Here it
+//! becomes uid 0 and gid 0 of the namespace (or the first id that is mapped),
+//! so that what init makes belongs to the container's root. Supplementary
+//! groups of the host are dropped where the kernel allows it. Side: middle.
+//! Without it: EOVERFLOW from mkdir and mknod. See user_namespaces(7),
+//! setresuid(2).
+
+use super::Doc;
+use crate::error::Result;
+use crate::plan::{IdRange, MapWriter};
+use crate::sides::Middle;
+use crate::sys::credentials;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "before the map uid 0 did not exist; what is made next is to belong to it",
+    man: "setresuid(2), setgroups(2), user_namespaces(7)",
+    spec: "config-linux.md#user-namespace-mappings",
+};
+
+/// Changes groups, then the group, then the user: each needs what the next gives up.
+pub fn run(middle: &mut Middle) -> Result<()> {
+    let namespaces = &middle.plan.namespaces;
+    if namespaces.map_writer != MapWriter::SingleId {
+        credentials::setgroups(&[])?;
+    }
+    credentials::setresgid(root_of(&namespaces.ids.gids))?;
+    credentials::setresuid(root_of(&namespaces.ids.uids))
+}
+
+/// 0 where it is mapped (always, in a namespace that is joined), else the first id that is.
+fn root_of(ranges: &[IdRange]) -> u32 {
+    let zero = ranges.is_empty() || ranges.iter().any(|range| range.container == 0);
+    if zero { 0 } else { ranges[0].container }
+}

@@ -1,0 +1,45 @@
+//! Bounding: the ceiling of all capabilities, lowered for ever.
+//!
+//! Root's power is cut into some forty capabilities. The bounding set limits
+//! what any later execve can bring back: a set-uid or file-capability program
+//! gains nothing that is not in it. Dropping from it cannot be undone, by
+//! anyone, and is inherited. It goes first, since each drop itself takes
+//! CAP_SETPCAP. Side: init. Without it: a set-uid root program in the image
+//! has the whole of root back. See capabilities(7); config.md, "capabilities".
+
+use caps::Capability;
+use nix::errno::Errno;
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Init;
+use crate::sys::credentials;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "dropping takes CAP_SETPCAP, which goes with the change of user",
+    man: "capabilities(7), PR_CAPBSET_DROP(2const)",
+    spec: "config.md#linux-process",
+};
+
+/// Drops every capability that the configuration does not name, up to the
+/// last that this kernel knows, even one newer than jec.
+pub fn run(init: &mut Init) -> Result<()> {
+    let keep = init.plan.process.capabilities.bounding;
+    for number in (0..64).filter(|number| keep >> number & 1 == 0) {
+        match credentials::drop_bounding(number, &name(number)) {
+            // EINVAL: beyond the last capability of this kernel.
+            Err(error) if error.errno() == Errno::EINVAL as i32 => break,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// The name of a capability, or its number when it is newer than our table.
+pub fn name(number: u8) -> String {
+    caps::all()
+        .into_iter()
+        .find(|capability: &Capability| capability.index() == number)
+        .map_or_else(|| number.to_string(), |capability| capability.to_string())
+}

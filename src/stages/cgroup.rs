@@ -1,0 +1,28 @@
+//! Cgroup: how much the container may use, and the handle to all its processes.
+//!
+//! A cgroup is a directory in the cgroup2 file system: making it is mkdir(2),
+//! limiting it is writing into its files, killing all in it is writing into
+//! `cgroup.kill`. Every limit is read back. The descriptor of the directory is
+//! kept: the middle process is born in it. Side: runtime. Without it: one
+//! container takes all memory, and a fork bomb the machine. On a machine
+//! without pure cgroup v2 there is nothing to make; limits were refused before
+//! this stage. See cgroups(7); config-linux.md, "Control groups".
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "the process is born in it, so that nothing is counted elsewhere",
+    man: "cgroups(7)",
+    spec: "config-linux.md#control-groups",
+};
+
+/// Makes the cgroup where `Placement` decided.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    if let Some(placement) = &runtime.placement {
+        runtime.cgroup = Some(placement.make(&runtime.plan.cgroup)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Console socket: the way on which the terminal will come out.
+//!
+//! A container with a terminal makes it inside, on its own devpts, so that its
+//! /dev/pts knows the name. The other end, the master, has to reach whoever
+//! shows it: it travels as a descriptor (SCM_RIGHTS) through a socket that is
+//! made here, while the host is still visible. Side: runtime. Without it: a
+//! program that thinks it has no user. See unix(7), pty(7); config.md,
+//! "process.terminal".
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+use crate::sys::socket;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "init can name nothing of the host after the pivot",
+    man: "unix(7), pty(7)",
+    spec: "config.md#process",
+};
+
+/// Makes the pair: one end for jec, one for init.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    runtime.console = Some(socket::socketpair()?);
+    Ok(())
+}

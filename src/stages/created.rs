@@ -1,0 +1,28 @@
+//! Created: the container exists, the program has not started.
+//!
+//! Everything is made; init waits for the baton. Now, and not earlier, the
+//! state says "created" and init's number is written where it was asked for:
+//! whoever reads either may rely on it. The state file is written beside and
+//! renamed, so that nobody ever reads half of one. Side: runtime. Without it:
+//! engines would start what is not ready. See rename(2); runtime.md, "State".
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+use crate::state::{self, Status};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "the last step of create: all that can fail in set-up has not",
+    man: "rename(2)",
+    spec: "runtime.md#state",
+};
+
+/// Writes the state, then the pid file.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let (Some(container), Some(init)) = (&runtime.container, &runtime.init) else {
+        return Ok(());
+    };
+    container.write_status(Status::Created, init.pid)?;
+    runtime.pid_file.as_ref().map_or(Ok(()), |path| state::write_pid_file(path, init.pid))
+}

@@ -1,0 +1,116 @@
+//! Devices: the few nodes that a program expects in /dev.
+//!
+//! A device node is a file with two numbers, and mknod(2) of any pair would
+//! open the disk: so the list is short (null, zero, full, random, urandom,
+//! tty), and CAP_MKNOD is dropped later. In a user namespace the kernel
+//! refuses mknod; there the host's own node is bound, after checking that it
+//! is the character device with those numbers and not a file with its name.
+//! /dev/fd, stdin, stdout, stderr and ptmx are links. Side: init. Without it:
+//! `>/dev/null` fills the root. See mknod(2), null(4); config-linux.md,
+//! "Default Devices".
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::sys::stat::{SFlag, makedev};
+
+use super::Doc;
+use crate::error::{Error, Result};
+use crate::plan::{Device, DeviceKind};
+use crate::sides::Init;
+use crate::sys::mount::{self, OPEN_TREE_CLONE};
+use crate::sys::file;
+use crate::tree::{self, Kind};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "/dev is mounted by now, and the host's nodes can still be bound",
+    man: "mknod(2), null(4), pts(4)",
+    spec: "config-linux.md#devices",
+};
+
+/// The links of /dev. The first of each pair is where it points to.
+const LINKS: &[(&CStr, &CStr)] = &[
+    (c"/proc/self/fd", c"/dev/fd"),
+    (c"/proc/self/fd/0", c"/dev/stdin"),
+    (c"/proc/self/fd/1", c"/dev/stdout"),
+    (c"/proc/self/fd/2", c"/dev/stderr"),
+    (c"pts/ptmx", c"/dev/ptmx"),
+];
+
+/// Makes nodes and links.
+pub fn run(init: &mut Init) -> Result<()> {
+    let root = init.root()?;
+    let mknod_allowed = !init.plan.namespaces.has_user();
+    // The mode is part of the configuration, so no mask may take bits away.
+    let before = file::umask(0)?;
+    for device in &init.plan.devices {
+        make(root, device, mknod_allowed)?;
+    }
+    file::umask(before)?;
+    LINKS.iter().try_for_each(|(target, path)| link(root, target, path))
+}
+
+fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
+    if !mknod_allowed && device.kind != DeviceKind::Fifo {
+        return bind(root, device);
+    }
+    let (directory, name) = tree::parent(root, &device.path)?;
+    let number = makedev(device.major.into(), device.minor.into());
+    match file::mknodat(directory.as_fd(), &name, kind(device), device.mode, number) {
+        Ok(()) => {
+            let node = tree::step(directory.as_fd(), &name)?;
+            file::fchown(node.as_fd(), device.uid, device.gid)
+        }
+        // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
+        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::EPERM | Errno::EEXIST) => {
+            bind(root, device)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Binds the host's node, once it has proved to be what its name says (CVE-2025-31133).
+fn bind(root: BorrowedFd, device: &Device) -> Result<()> {
+    let node = mount::open_tree(file::HERE, &device.path, OPEN_TREE_CLONE, false)?;
+    check(node.as_fd(), device)?;
+    let place = tree::place(root, &device.path, Kind::File)?;
+    mount::move_mount(node.as_fd(), place.as_fd())
+}
+
+/// Whether a descriptor is the device of these numbers.
+pub fn check(node: BorrowedFd, device: &Device) -> Result<()> {
+    let stat = file::fstat(node)?;
+    let number = makedev(device.major.into(), device.minor.into());
+    if stat.st_mode & SFlag::S_IFMT.bits() == kind(device).bits() && stat.st_rdev == number {
+        return Ok(());
+    }
+    let wanted = format!("device {}:{}", device.major, device.minor);
+    let found = format!("mode {:#o}, device {:#x}", stat.st_mode, stat.st_rdev);
+    Err(Error::differs(format!("{:?}", device.path), wanted, found))
+}
+
+fn kind(device: &Device) -> SFlag {
+    match device.kind {
+        DeviceKind::Character => SFlag::S_IFCHR,
+        DeviceKind::Block => SFlag::S_IFBLK,
+        DeviceKind::Fifo => SFlag::S_IFIFO,
+    }
+}
+
+/// A link that the image already has is its own affair, but for ptmx: that one
+/// decides whose terminals are opened.
+fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
+    let (directory, name): (_, CString) = tree::parent(root, path)?;
+    match file::symlinkat(target, directory.as_fd(), &name) {
+        Err(error) if error.errno() == Errno::EEXIST as i32 => {
+            if path != c"/dev/ptmx" {
+                return Ok(());
+            }
+            file::unlinkat(directory.as_fd(), &name, false)?;
+            file::symlinkat(target, directory.as_fd(), &name)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,38 @@
+//! Descriptors and signals: what the program must not inherit.
+//!
+//! An open descriptor is a way around every wall built so far: one directory
+//! of the host, left open, was an escape (CVE-2024-21626). close_range(2)
+//! marks all from 3 on to be closed by execve. Signals are inherited too:
+//! which ones are blocked, and which are ignored (Rust ignores SIGPIPE, and a
+//! `yes | head` would never end). Both go back to what a program expects.
+//! Side: init. Without it: the attack in the chapter. See close_range(2),
+//! signal(7), execve(2); runc's --preserve-fds.
+
+use std::os::fd::AsFd;
+
+use super::Doc;
+use crate::error::{Error, Result};
+use crate::sides::Init;
+use crate::sys::{file, process, signal};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "nothing is opened after it that the program could keep",
+    man: "close_range(2), signal(7)",
+    spec: "none: CVE-2024-21626",
+};
+
+/// Standard input, output and error.
+const KEPT: u32 = 3;
+
+/// Closes at execve all that the program was not given; signals as at birth.
+pub fn run(init: &mut Init) -> Result<()> {
+    process::close_on_exec_from(KEPT)?;
+    let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .ok_or_else(|| Error::differs("/proc/self/status", "a line SigIgn:", "none"))?;
+    signal::reset(ignored)
+}

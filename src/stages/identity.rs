@@ -1,0 +1,57 @@
+//! Identity: where the process stands, and who it is.
+//!
+//! The working directory is looked up inside the root, without magic links,
+//! and entered by descriptor: `cwd: /proc/self/fd/7` was a way out to the host
+//! (CVE-2024-21626). Then supplementary groups, the group, the user, in this
+//! order, since each step needs the privilege that the last one gives up.
+//! Keepcaps holds the permitted set over the change of uid; the next stage
+//! trims it to what was asked for. Side: init. Without it: everything runs as
+//! root. See setresuid(2), setgroups(2), PR_SET_KEEPCAPS(2const); config.md,
+//! "User".
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::Doc;
+use crate::error::Result;
+use crate::plan::MapWriter;
+use crate::sides::Init;
+use crate::sys::{credentials, directory, file};
+use crate::tree::{self, Kind};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "after everything that only root may do, before the sets that a change of user rewrites",
+    man: "credentials(7), setresuid(2), setgroups(2)",
+    spec: "config.md#user, config.md#process",
+};
+
+/// Enters the working directory and becomes the user.
+pub fn run(init: &mut Init) -> Result<()> {
+    enter_working_directory(init)?;
+    let user = &init.plan.process.user;
+    credentials::keep_capabilities()?;
+    // With a single id mapped, setgroups was given up for the map, and there is nothing to set.
+    let gave_up = init.plan.namespaces.map_writer == MapWriter::SingleId;
+    if !gave_up || !user.groups.is_empty() {
+        credentials::setgroups(&user.groups)?;
+    }
+    credentials::setresgid(user.gid)?;
+    credentials::setresuid(user.uid)?;
+    file::umask(user.umask).map(drop)
+}
+
+/// A working directory that does not exist is made, as every engine expects.
+fn enter_working_directory(init: &Init) -> Result<()> {
+    let (root, cwd) = (init.root()?, &init.plan.process.cwd);
+    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let opened = match file::open_in_root(root, cwd, how, 0) {
+        Err(error) if error.errno() == Errno::ENOENT as i32 => {
+            tree::place(root, cwd, Kind::Directory)
+        }
+        other => other,
+    }?;
+    directory::enter(opened.as_fd())
+}

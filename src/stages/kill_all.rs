@@ -1,0 +1,50 @@
+//! Kill all: no process of the container survives it.
+//!
+//! Writing 1 into `cgroup.kill` kills every process of a cgroup at once, so
+//! that a fork bomb cannot outrun it. Without a cgroup it is init that is
+//! killed, through its pidfd, so that no other process can be hit that has got
+//! its number since; and when PID 1 of a pid namespace dies, the kernel kills
+//! all others in there. Then jec waits until they are gone. Side: runtime.
+//! Without it: processes that nobody knows of, and a cgroup that cannot be
+//! removed. See cgroups(7), pidfd_send_signal(2), pid_namespaces(7).
+
+use nix::errno::Errno;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "a cgroup with a process in it cannot be removed",
+    man: "cgroups(7), pidfd_send_signal(2)",
+    spec: "runtime.md#delete",
+};
+
+const SIGKILL: i32 = 9;
+/// A killed process that does not end in this time hangs in the kernel (a dead NFS server).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Kills, and waits until it is done.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let children = [runtime.init.as_ref(), runtime.middle.as_ref()];
+    if let Some(cgroup) = &runtime.cgroup {
+        cgroup.kill()?;
+    }
+    for child in children.into_iter().flatten() {
+        kill(child)?;
+        wait_gone(child, PATIENCE)?;
+    }
+    runtime.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.wait_empty(PATIENCE))
+}
+
+fn kill(child: &Child) -> Result<()> {
+    match pidfd_send_signal(child.pidfd.as_fd(), SIGKILL) {
+        // ESRCH: it has ended already, which is what is wanted.
+        Err(error) if error.errno() == Errno::ESRCH as i32 => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,90 @@
+//! Mount sources: id-mapped mounts, made while we still may.
+//!
+//! An id-mapped mount shows the same files with shifted owners, so that a
+//! volume of host user 1000 can belong to root of the container without a
+//! chown. The shift is described by a user namespace, and setting it takes
+//! CAP_SYS_ADMIN over the file system, which init in a user namespace does not
+//! have: so jec makes the detached mount and its descriptor travels with the
+//! baton. Side: runtime. Without it: volumes belong to nobody. See
+//! mount_setattr(2), open_tree(2); config.md, "uidMappings" of mounts.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use nix::sched::CloneFlags;
+
+use super::{Doc, id_map};
+use crate::error::{Error, Result};
+use crate::plan::{IdMap, IdMaps, MapWriter, Mount, MountKind};
+use crate::sides::Runtime;
+use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_IDMAP, OPEN_TREE_CLONE};
+use crate::sys::process::{self, CloneInto};
+use crate::sys::{file, socket};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "init's user namespace exists by now, and nothing is attached yet",
+    man: "mount_setattr(2), open_tree(2)",
+    spec: "config.md#linux-mount-options",
+};
+
+/// Makes every id-mapped mount of the list, in its order.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let mut sources = Vec::new();
+    for mount in &runtime.plan.mounts {
+        if let (Some(map), MountKind::Bind { source, recursive }) = (&mount.idmap, &mount.kind) {
+            let user_namespace = namespace_for(runtime, map)?;
+            let whole = if *recursive { AT_RECURSIVE } else { 0 };
+            let tree = mount::open_tree(file::HERE, source, OPEN_TREE_CLONE | whole, follows(mount))?;
+            let change = Change {
+                set: MOUNT_ATTR_IDMAP,
+                user_namespace: Some(user_namespace.as_fd()),
+                recursive: map.recursive,
+                ..Change::default()
+            };
+            mount::mount_setattr(tree.as_fd(), change)?;
+            sources.push(tree);
+        }
+    }
+    runtime.sources = sources;
+    Ok(())
+}
+
+fn follows(mount: &Mount) -> bool {
+    !mount.nofollow_source
+}
+
+/// The user namespace that describes the shift: the container's own, or one made for it.
+fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
+    match &runtime.init {
+        Some(init) if map.maps == IdMaps::default() => {
+            namespace_of(runtime.proc.as_fd(), init.pid)
+        }
+        _ => namespace_with(runtime.proc.as_fd(), &map.maps),
+    }
+}
+
+fn namespace_of(proc: BorrowedFd, pid: i32) -> Result<OwnedFd> {
+    let path = CString::new(format!("{pid}/ns/user"))
+        .map_err(|_| Error::config("mounts", "contains a NUL byte"))?;
+    file::openat(proc, &path, OFlag::O_RDONLY, 0)
+}
+
+/// A user namespace lives as long as a process or a descriptor holds it: a
+/// child that only waits lends us its own, until we hold the descriptor.
+fn namespace_with(proc: BorrowedFd, maps: &IdMaps) -> Result<OwnedFd> {
+    let (ours, theirs) = socket::socketpair()?;
+    let mut ours = Some(ours);
+    let holder = process::clone3(CloneFlags::CLONE_NEWUSER, &CloneInto::default(), || {
+        drop(ours.take());
+        // Ends when jec lets go of its end, or dies.
+        let status = u8::from(socket::receive(theirs.as_fd(), 1).is_err());
+        process::exit_now(status)
+    })?;
+    let namespace = id_map::write_maps(proc, holder.pid, maps, MapWriter::Privileged)
+        .and_then(|()| namespace_of(proc, holder.pid));
+    drop(ours.take());
+    process::wait(&holder)?;
+    namespace
+}

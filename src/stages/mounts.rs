@@ -1,0 +1,187 @@
+//! Mounts: the file systems of the container, put inside its root.
+//!
+//! A mount has two halves, what and where. *What* is made detached: a new file
+//! system by fsopen, fsconfig, fsmount; a piece of the host by open_tree. Its
+//! attributes are set while nobody can see it. *Where* is looked up in the
+//! root by openat2 with RESOLVE_IN_ROOT, so that no link of the image leads
+//! out, and is held as a descriptor, so that nobody can exchange it
+//! (CVE-2021-30465); /proc and /sys must be real directories
+//! (CVE-2019-19921). Then move_mount joins the two. Side: init. Without it:
+//! no /proc. See fsopen(2), open_tree(2), move_mount(2); config.md, "Mounts".
+
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, ResolveFlag};
+use nix::sched::CloneFlags;
+
+use super::Doc;
+use crate::copy_up;
+use crate::error::{Error, Result};
+use crate::plan::{Attributes, Mount, MountKind};
+use crate::sides::Init;
+use crate::sys::file::{self, HERE};
+use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
+use crate::tree::{self, Kind};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "the host's files are still there to be bound, and nothing leaks to it any more",
+    man: "fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2), openat2(2)",
+    spec: "config.md#mounts",
+};
+
+const PROC_SUPER_MAGIC: i64 = 0x9fa0; // <linux/magic.h>
+/// The attributes that fstatfs can tell: RDONLY, NOSUID, NODEV, NOEXEC.
+const VISIBLE: u64 = 0xf;
+
+/// Mounts the list in its order; a mount on "/" becomes the root.
+pub fn run(init: &mut Init) -> Result<()> {
+    let plan = init.plan;
+    let mut sources = VecDeque::from(std::mem::take(&mut init.sources));
+    for entry in &plan.mounts {
+        if entry.kind == MountKind::Remount {
+            let place = mounted(init.root()?, &entry.destination)?;
+            set_attributes(place.as_fd(), entry)?;
+            continue;
+        }
+        let made = match entry.idmap {
+            Some(_) => sources.pop_front(),
+            None => Some(detached(init, entry)?),
+        };
+        let Some(made) = made else {
+            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
+        };
+        set_attributes(made.as_fd(), entry)?;
+        if entry.destination.to_bytes() == b"/" {
+            mount::move_mount(made.as_fd(), init.root()?)?;
+            init.root = Some(made);
+        } else {
+            attach(init.root()?, &made, entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// What: a mount that is not attached anywhere yet.
+fn detached(init: &Init, entry: &Mount) -> Result<OwnedFd> {
+    match &entry.kind {
+        MountKind::Bind { source, recursive } => {
+            let whole = if *recursive { AT_RECURSIVE } else { 0 };
+            mount::open_tree(HERE, source, OPEN_TREE_CLONE | whole, !entry.nofollow_source)
+        }
+        MountKind::New { fstype, source, parameters } => {
+            new_filesystem(fstype, source, parameters, entry.attributes)
+        }
+        MountKind::Cgroup => cgroup(init, entry.attributes),
+        MountKind::Remount => Err(Error::config("mounts", "a remount makes no mount")),
+    }
+}
+
+/// A new instance of a file system. When the kernel refuses it, its log says why.
+pub fn new_filesystem(
+    fstype: &CStr,
+    source: &CStr,
+    parameters: &[(std::ffi::CString, Option<std::ffi::CString>)],
+    attributes: Attributes,
+) -> Result<OwnedFd> {
+    let filesystem = mount::fsopen(fstype)?;
+    let fs = filesystem.as_fd();
+    if !source.is_empty() {
+        mount::fsconfig_set(fs, c"source", Some(source))?;
+    }
+    for (key, value) in parameters {
+        mount::fsconfig_set(fs, key, value.as_deref()).map_err(|error| explained(fs, error))?;
+    }
+    mount::fsconfig_create(fs).map_err(|error| explained(fs, error))?;
+    mount::fsmount(fs, attributes.set)
+}
+
+/// Adds the file system's own words to an error: each read of its descriptor is a message.
+fn explained(fs: BorrowedFd, error: Error) -> Error {
+    let mut message = [0; 256];
+    match (error, file::read(fs, &mut message)) {
+        (Error::Call { name, args, errno }, Ok(length)) => {
+            let said = String::from_utf8_lossy(&message[..length]);
+            let said = said.trim_start_matches("e ").trim();
+            Error::Call { name, args: format!("{args} [{said}]"), errno }
+        }
+        (error, _) => error,
+    }
+}
+
+/// The cgroup2 tree, which in a cgroup namespace begins at the container's own
+/// cgroup. Without that namespace the host's mount is shown as it is.
+fn cgroup(init: &Init, attributes: Attributes) -> Result<OwnedFd> {
+    if init.plan.namespaces.makes(CloneFlags::CLONE_NEWCGROUP) {
+        match new_filesystem(c"cgroup2", c"cgroup", &[], attributes) {
+            // EPERM: the mount namespace belongs to a user namespace that may not see cgroup2.
+            Err(error) if error.errno() == Errno::EPERM as i32 => {}
+            other => return other,
+        }
+    }
+    mount::open_tree(HERE, c"/sys/fs/cgroup", OPEN_TREE_CLONE | AT_RECURSIVE, true)
+}
+
+/// Sets what the configuration asks for, and reads it back.
+fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
+    let wanted = entry.attributes;
+    if (wanted.set, wanted.clear) != (0, 0) {
+        let change = Change { set: wanted.set, clear: wanted.clear, ..Change::default() };
+        mount::mount_setattr(made, change)?;
+    }
+    if (wanted.set_recursive, wanted.clear_recursive) != (0, 0) {
+        let (set, clear) = (wanted.set_recursive, wanted.clear_recursive);
+        mount::mount_setattr(made, Change { set, clear, recursive: true, ..Change::default() })?;
+    }
+    for propagation in &entry.propagation {
+        const MS_REC: u64 = 1 << 14; // <linux/mount.h>
+        let (kind, recursive) = (propagation & !MS_REC, propagation & MS_REC != 0);
+        mount::mount_setattr(made, Change { propagation: kind, recursive, ..Change::default() })?;
+    }
+    let (want, have) = ((wanted.set | wanted.set_recursive) & VISIBLE, mount::attributes(made)?);
+    if have & want == want {
+        return Ok(());
+    }
+    let what = format!("the mount of {:?}", entry.destination);
+    Err(Error::differs(what, format!("attributes {want:#x}"), format!("{have:#x}")))
+}
+
+/// Where: finds or makes the place, and joins the two.
+fn attach(root: BorrowedFd, made: &OwnedFd, entry: &Mount) -> Result<()> {
+    let directory = file::is_directory(made.as_fd())?;
+    let kind = if directory { Kind::Directory } else { Kind::File };
+    let place = tree::place(root, &entry.destination, kind)?;
+    check_place(root, &place, entry)?;
+    if entry.copy_up {
+        copy_up::copy(root, &entry.destination, made.as_fd())?;
+    }
+    mount::move_mount(made.as_fd(), place.as_fd())
+}
+
+/// /proc and /sys must not be links of the image, and nothing but a path that
+/// says so may land inside a proc file system (CVE-2019-16884).
+fn check_place(root: BorrowedFd, place: &OwnedFd, entry: &Mount) -> Result<()> {
+    let is = |kinds: &[&CStr]| {
+        matches!(&entry.kind, MountKind::New { fstype, .. } if kinds.contains(&&**fstype))
+    };
+    let destination = &entry.destination;
+    if is(&[c"proc", c"sysfs"]) {
+        let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
+        drop(file::openat2(root, destination, how, 0, resolve)?);
+    } else if !destination.to_bytes().starts_with(b"/proc/")
+        && file::filesystem_magic(place.as_fd())? == PROC_SUPER_MAGIC
+    {
+        let problem = "a link of the image leads into /proc; nothing may be mounted there";
+        return Err(Error::config(format!("mounts: {destination:?}"), problem));
+    }
+    Ok(())
+}
+
+/// The mount that is on a place already.
+fn mounted(root: BorrowedFd, destination: &CStr) -> Result<OwnedFd> {
+    file::open_in_root(root, destination, OFlag::O_PATH, 0)
+}

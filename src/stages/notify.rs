@@ -1,0 +1,45 @@
+//! Notify: somebody else decides about a system call.
+//!
+//! A filter may answer "ask" (SECCOMP_RET_USER_NOTIF): the call then waits
+//! until a process that holds the listener descriptor has answered. Init got
+//! that descriptor when it loaded the filter and sent it with the baton; jec
+//! sends it on, with the container's state as JSON, to the socket that the
+//! configuration names, as the specification says, and keeps no copy. Side:
+//! runtime. Without it: calls with that action fail with ENOSYS. See
+//! seccomp_unotify(2); config-linux.md, "The Container Process State".
+
+use std::os::fd::AsFd;
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+use crate::state::Status;
+use crate::sys::socket;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "the listener exists, and the program must not run before somebody has it",
+    man: "seccomp_unotify(2), unix(7)",
+    spec: "config-linux.md#containerprocessstate",
+};
+
+/// Hands the listener on.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let listeners = std::mem::take(&mut runtime.received);
+    let Some(profile) = &runtime.plan.seccomp else { return Ok(()) };
+    let (Some(path), Some(init), Some(container)) =
+        (&profile.listener_path, &runtime.init, &runtime.container)
+    else {
+        return Ok(());
+    };
+    let state = serde_json::json!({
+        "ociVersion": crate::state::OCI_VERSION,
+        "fds": ["seccompFd"],
+        "pid": init.pid,
+        "metadata": profile.listener_metadata,
+        "state": container.state(Status::Creating, init.pid),
+    });
+    let socket = socket::connect(path)?;
+    let borrowed: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
+    socket::send(socket.as_fd(), state.to_string().as_bytes(), &borrowed)
+}

@@ -1,0 +1,51 @@
+//! Pivot root: the container's root becomes `/`, and the host's is gone.
+//!
+//! chroot(2) only changes where a process begins its look-ups; the old tree is
+//! still mounted, and a descriptor or CAP_SYS_CHROOT finds the way back.
+//! pivot_root(2) exchanges the root mount of the whole namespace, and after
+//! umount(2) of the old one there is nothing to go back to. `pivot_root(".",
+//! ".")` stacks the old root on the new one, so no directory is needed for it.
+//! Side: init. Without it: the escape in the chapter. On an initramfs, which
+//! cannot be pivoted away, `--no-pivot` moves the mount and chroots. See
+//! pivot_root(2), umount(2); config.md, "Root".
+
+use std::os::fd::AsFd;
+
+use nix::fcntl::OFlag;
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Init;
+use crate::sys::mount::{self, Change};
+use crate::sys::{directory, file};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "all that comes from the host has been bound; from now on nothing of it is needed",
+    man: "pivot_root(2), umount2(2)",
+    spec: "config.md#root",
+};
+
+const MS_REC: u64 = 1 << 14; // <linux/mount.h>
+
+/// Exchanges the roots and lets the old one go.
+pub fn run(init: &mut Init) -> Result<()> {
+    directory::enter(init.root()?)?;
+    if init.plan.root.no_pivot {
+        mount::move_to_root(c".")?;
+        mount::chroot(c".")?;
+    } else {
+        mount::pivot_root(c".", c".")?;
+        // "." is now the old root, on top of the new one: nothing of it may go back to the host.
+        mount::umount_detach(c".")?;
+    }
+    let root = file::openat(file::HERE, c"/", OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
+    directory::enter(root.as_fd())?;
+    let wanted = init.plan.root.propagation;
+    if wanted != 0 {
+        let (propagation, recursive) = (wanted & !MS_REC, wanted & MS_REC != 0);
+        mount::mount_setattr(root.as_fd(), Change { propagation, recursive, ..Change::default() })?;
+    }
+    init.root = Some(root);
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Propagation: from here on, mounts stay inside.
+//!
+//! A new mount namespace is a copy of the host's tree, but copies of a shared
+//! mount stay peers: what is mounted on one appears on the other. systemd
+//! makes everything shared. So first the whole tree becomes a slave: it still
+//! hears the host, and says nothing. Then the root file system is bound onto
+//! itself, since pivot_root takes only a mount. Side: init. Without it: the
+//! container's mounts show up on the host and stay there. See
+//! mount_namespaces(7), "Shared subtrees"; config-linux.md, "Rootfs mount
+//! propagation".
+
+use std::os::fd::AsFd;
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Init;
+use crate::sys::file::HERE;
+use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "before the first mount; each one made earlier would be the host's too",
+    man: "mount_namespaces(7), mount_setattr(2), open_tree(2)",
+    spec: "config-linux.md#rootfs-mount-propagation",
+};
+
+const MS_PRIVATE: u64 = 1 << 18; // <linux/mount.h>
+const MS_SLAVE: u64 = 1 << 19;
+
+/// Makes the tree a slave, and the root a mount whose descriptor is kept.
+pub fn run(init: &mut Init) -> Result<()> {
+    let wanted = init.plan.root.propagation;
+    let propagation = if wanted & MS_PRIVATE != 0 { MS_PRIVATE } else { MS_SLAVE };
+    mount::mount_setattr_root(Change { propagation, recursive: true, ..Change::default() })?;
+    let path = &init.plan.root.path;
+    let root = mount::open_tree(HERE, path, OPEN_TREE_CLONE | AT_RECURSIVE, true)?;
+    let place = mount::open_tree(HERE, path, 0, true)?;
+    mount::move_mount(root.as_fd(), place.as_fd())?;
+    init.root = Some(root);
+    Ok(())
+}

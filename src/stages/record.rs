@@ -1,0 +1,31 @@
+//! Record: the container's id is taken, and what will be made is written down.
+//!
+//! mkdir(2) of the state directory is the lock: of two jec that want the same
+//! id, the kernel lets one through. The intent (cgroup path, bundle, boot id)
+//! is written and synced *before* anything is made, so that whatever kills jec
+//! from here on, `jec delete --force ID` knows what to look for. Side:
+//! runtime. Without it: a crash leaves a cgroup that nobody can name. See
+//! mkdir(2), rename(2), fsync(2); runtime.md, "State".
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+use crate::state::Status;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "what is made must already be written down when a crash comes",
+    man: "mkdir(2), rename(2), fsync(2)",
+    spec: "runtime.md#state, runtime.md#create",
+};
+
+/// Takes the id and writes the intent.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let cgroup = runtime.placement.as_ref().map(crate::cgroup::Placement::path);
+    let container = runtime.states.create(runtime.plan, cgroup)?;
+    runtime.container = Some(container);
+    if let Some(container) = &runtime.container {
+        container.write_status(Status::Creating, 0)?;
+    }
+    Ok(())
+}

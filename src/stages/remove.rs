@@ -1,0 +1,30 @@
+//! Remove: nothing is left.
+//!
+//! The mounts went with the mount namespace, the network with its namespace,
+//! when the last process ended; what the kernel does not clean up by itself is
+//! the cgroup, which is a directory, and the state directory. The state goes
+//! last: as long as it stands, `jec delete` can be repeated. Side: runtime.
+//! Without it: the id stays taken, and a cgroup stays for each container that
+//! ever was. See rmdir(2), cgroups(7); runtime.md, "Delete".
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Runtime;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "everything that lived in what is removed has ended",
+    man: "rmdir(2), cgroups(7)",
+    spec: "runtime.md#delete",
+};
+
+/// Removes the cgroup, then the state directory.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    if let Some(cgroup) = runtime.cgroup.take() {
+        cgroup.remove()?;
+    }
+    match runtime.container.take() {
+        Some(container) => runtime.states.remove(&container),
+        None => Ok(()),
+    }
+}

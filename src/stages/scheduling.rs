@@ -1,0 +1,32 @@
+//! Scheduling: when the process runs, and as what.
+//!
+//! The scheduler decides who gets the processor (policy, nice value, or
+//! deadlines), the I/O priority who gets the disk, and the personality as
+//! which older kernel the system shows itself. All three are properties of the
+//! process, and the program inherits them. Side: init. Without it: the
+//! defaults of whoever started jec. See sched_setattr(2), ioprio_set(2),
+//! personality(2); config.md, "scheduler", "ioPriority".
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Init;
+use crate::sys::process;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "real-time policies need CAP_SYS_NICE, which goes soon",
+    man: "sched_setattr(2), ioprio_set(2), personality(2)",
+    spec: "config.md#linux-process, config-linux.md#personality",
+};
+
+/// Sets what the configuration names.
+pub fn run(init: &mut Init) -> Result<()> {
+    let process = &init.plan.process;
+    if let Some(scheduler) = &process.scheduler {
+        process::sched_setattr(scheduler)?;
+    }
+    if let Some(priority) = process.io_priority {
+        process::ioprio_set(priority)?;
+    }
+    process.personality.map_or(Ok(()), process::personality)
+}

@@ -1,0 +1,67 @@
+//! Seal: jec runs from a copy of itself that nobody can write.
+//!
+//! /proc/PID/exe is a door to the file a process runs from, and until init
+//! becomes the program, that file is jec on the host. A container that starts
+//! `/proc/self/exe` gets a jec inside, opens its file through that door and
+//! writes into it; the next `jec` on the host runs the attacker's code
+//! (CVE-2019-5736). So before anything else jec executes itself again, from a
+//! detached read-only mount of its own file, or where mounting is not allowed
+//! from a sealed memfd. Side: runtime. Without it: the attack in the chapter.
+//! See open_tree(2), memfd_create(2), proc_pid_exe(5).
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::Doc;
+use crate::error::{Error, Result};
+use crate::sides::Runtime;
+use crate::sys::mount::{Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
+use crate::sys::{file, memory, mount, process};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "re-executing forgets everything, so nothing may have been made yet",
+    man: "open_tree(2), mount_setattr(2), memfd_create(2), execveat(2)",
+    spec: "none: CVE-2019-5736",
+};
+
+/// Returns only in a process that runs from a sealed copy.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let own = file::openat(runtime.proc.as_fd(), c"self/exe", OFlag::O_RDONLY, 0)?;
+    if mount::attributes(own.as_fd())? & MOUNT_ATTR_RDONLY != 0 || memory::is_sealed(own.as_fd()) {
+        return Ok(());
+    }
+    let copy = sealed_copy(&own)?;
+    // The copy has no path: its first argument keeps the one of the original.
+    let path = file::readlinkat(runtime.proc.as_fd(), c"self/exe")?;
+    let rest = std::env::args_os().skip(1).map(|arg| c_string(arg.into_vec()));
+    let args = std::iter::once(Ok(path)).chain(rest).collect::<Result<Vec<_>>>()?;
+    let env = std::env::vars_os()
+        .map(|(name, value)| c_string([name.into_vec(), b"=".to_vec(), value.into_vec()].concat()))
+        .collect::<Result<Vec<_>>>()?;
+    process::execve_file(copy.as_fd(), &args, &env)
+}
+
+/// A read-only mount costs 0.1 ms, a memfd must copy the file: so the mount, where it is allowed.
+fn sealed_copy(own: &OwnedFd) -> Result<OwnedFd> {
+    match mount::open_tree(own.as_fd(), c"", OPEN_TREE_CLONE, false) {
+        Ok(copy) => {
+            let readonly = Change { set: MOUNT_ATTR_RDONLY, ..Change::default() };
+            mount::mount_setattr(copy.as_fd(), readonly)?;
+            Ok(copy)
+        }
+        // EPERM: an ordinary user. EINVAL: the binary lies on a mount of another mount namespace.
+        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::EPERM | Errno::EINVAL) => {
+            memory::sealed_file(c"jec", own.as_fd())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn c_string(bytes: Vec<u8>) -> Result<CString> {
+    CString::new(bytes).map_err(|_| Error::config("argument", "contains a NUL byte"))
+}

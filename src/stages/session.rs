@@ -1,0 +1,44 @@
+//! Session: init leaves jec's terminal, keyring and view.
+//!
+//! setsid(2) takes init out of jec's session, so that it has no controlling
+//! terminal into which it could push keystrokes for the shell outside
+//! (TIOCSTI, CVE-2017-5226). A session keyring of its own keeps the host's
+//! keys out of reach. Not dumpable means that a process of a joined namespace
+//! can neither trace it nor look through its /proc files while it still holds
+//! things of the host (CVE-2016-9962). Side: init. Without it: the attack in
+//! the chapter. See setsid(2), session-keyring(7), PR_SET_DUMPABLE(2const).
+
+use std::ffi::CString;
+
+use nix::errno::Errno;
+
+use super::Doc;
+use crate::error::{Error, Result};
+use crate::sides::Init;
+use crate::sys::{file, process};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "the first thing inside, before anybody inside can look",
+    man: "setsid(2), session-keyring(7), prctl(2)",
+    spec: "none: runc's --no-new-keyring",
+};
+
+/// What is made during set-up is writable by its owner only.
+const SET_UP_UMASK: u32 = 0o022;
+
+/// Cuts the ties.
+pub fn run(init: &mut Init) -> Result<()> {
+    process::set_undumpable()?;
+    process::setsid()?;
+    file::umask(SET_UP_UMASK)?;
+    let name = CString::new(format!("_ses.{}", init.plan.id))
+        .map_err(|_| Error::config("id", "contains a NUL byte"))?;
+    match process::join_session_keyring(&name) {
+        // ENOSYS: a kernel without keyrings has none that could leak. EPERM: a filter above us.
+        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOSYS | Errno::EPERM) => {
+            Ok(())
+        }
+        other => other,
+    }
+}

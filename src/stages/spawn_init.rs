@@ -1,0 +1,53 @@
+//! Spawn init: the second clone, into everything that is new.
+//!
+//! One clone3(2) makes the first process of the new mount, uts, ipc, pid,
+//! network and cgroup namespaces; as the first of its pid namespace it is PID
+//! 1: when it ends, the kernel kills all others in there. CLONE_PARENT makes
+//! it a child of jec and not of the middle, which ends now: jec can wait for
+//! it, and gets its exit status. Side: middle. Without it: every process of
+//! the host is in sight, and in reach of kill(2). See clone(2),
+//! pid_namespaces(7), mount_namespaces(7).
+
+use nix::sched::CloneFlags;
+
+use super::{Doc, walk};
+use crate::error::Result;
+use crate::sides::{Init, Middle};
+use crate::sys::process::{CloneInto, clone3, die_with_parent, exit_now, set_name};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "what was joined, mapped and shifted before is what init is born into",
+    man: "clone(2), pid_namespaces(7), mount_namespaces(7)",
+    spec: "config-linux.md#namespaces",
+};
+
+/// Clones init.
+pub fn run(middle: &mut Middle) -> Result<()> {
+    // The user and time namespaces exist by now; clone3 knows no flag for time at all.
+    let entered = CloneFlags::CLONE_NEWUSER | crate::plan::NEWTIME;
+    let new = middle.plan.namespaces.new.difference(entered);
+    let (plan, rows, proc) = (middle.plan, middle.rows, &middle.proc);
+    let (baton, console, filter) = (&middle.baton, &mut middle.console, &mut middle.filter);
+    let into = CloneInto { cgroup: None, beside: true };
+    let child = clone3(new, &into, || {
+        if die_with_parent().and_then(|()| set_name(c"jec:[2:INIT]")).is_err() {
+            exit_now(1);
+        }
+        walk::init(Init {
+            plan,
+            rows,
+            proc: proc.clone(),
+            baton: baton.share(),
+            root: None,
+            sources: Vec::new(),
+            filter: filter.take(),
+            listener: None,
+            console: console.take(),
+            program: None,
+            env: plan.process.env.clone(),
+        })
+    })?;
+    middle.init_pid = child.pid;
+    Ok(())
+}

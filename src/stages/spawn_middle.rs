@@ -1,0 +1,48 @@
+//! Spawn middle: the first clone.
+//!
+//! clone3(2) makes a process that is born in the cgroup (CLONE_INTO_CGROUP),
+//! so that no page and no microsecond of it is counted elsewhere, and gives a
+//! descriptor for it (CLONE_PIDFD) which, unlike its number, cannot come to
+//! mean another process. It has no new namespace yet: the middle is the room
+//! in which namespaces are entered that only its children live in. Side:
+//! runtime. Without the middle: no joining of a pid namespace, no shifted
+//! clocks. See clone(2), pid_namespaces(7).
+
+use nix::sched::CloneFlags;
+
+use super::baton::Baton;
+use super::{Doc, walk};
+use crate::error::Result;
+use crate::sides::{Middle, Runtime};
+use crate::sys::process::{CloneInto, clone3, die_with_parent, exit_now, set_name};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "everything before it can fail without a process to clean up",
+    man: "clone(2), cgroups(7)",
+    spec: "runtime.md#lifecycle",
+};
+
+/// Clones the middle process.
+pub fn run(runtime: &mut Runtime) -> Result<()> {
+    let (ours, theirs) = Baton::pair()?;
+    let mut ours = Some(ours);
+    let cgroup = runtime.cgroup.as_ref().map(crate::cgroup::Cgroup::dir);
+    let into = CloneInto { cgroup, beside: false };
+    // The child has a copy of our memory: what it takes out here, it takes out of the copy.
+    let (console, filter) = (&mut runtime.console, &mut runtime.filter);
+    let (plan, rows, proc) = (runtime.plan, runtime.rows, &runtime.proc);
+    let child = clone3(CloneFlags::empty(), &into, || {
+        // While we held jec's end as well, the end of jec would go unseen.
+        drop(ours.take());
+        if die_with_parent().and_then(|()| set_name(c"jec:[1:MIDDLE]")).is_err() {
+            exit_now(1);
+        }
+        let console = console.take().map(|(_, inner)| inner);
+        let (proc, filter) = (proc.clone(), filter.take());
+        walk::middle(Middle { plan, rows, proc, baton: theirs, filter, console, init_pid: 0 })
+    })?;
+    runtime.baton = ours;
+    runtime.middle = Some(child);
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Time namespace: the clocks since boot, shifted.
+//!
+//! CLOCK_MONOTONIC and CLOCK_BOOTTIME count from boot, so a container that is
+//! moved to another machine would see them jump; a time namespace adds an
+//! offset to each (the wall clock is shared). The offsets can be written only
+//! while nobody lives in the namespace, and its maker does not: its next child
+//! does. That is the second reason for the middle process. Side: middle.
+//! Without it: uptime(1) tells how long the host has been up. See
+//! time_namespaces(7); config-linux.md, "Time offsets".
+
+use std::fmt::Write as _;
+use std::os::fd::AsFd;
+
+use super::Doc;
+use crate::error::{Error, Result};
+use crate::sides::Middle;
+use crate::sys::{file, process};
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "offsets are written while the namespace is empty; init is its first process",
+    man: "time_namespaces(7)",
+    spec: "config-linux.md#offset-for-time-namespace",
+};
+
+/// Makes the namespace and writes its offsets.
+pub fn run(middle: &mut Middle) -> Result<()> {
+    process::unshare(crate::plan::NEWTIME)?;
+    let mut lines = String::new();
+    for (clock, seconds, nanoseconds) in &middle.plan.namespaces.clock_offsets {
+        writeln!(lines, "{clock} {seconds} {nanoseconds}")
+            .map_err(|_| Error::config("linux.timeOffsets", "cannot be written"))?;
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    file::write_file(middle.proc.as_fd(), c"self/timens_offsets", &lines)
+}

@@ -1,0 +1,28 @@
+//! User namespace: ids that mean something else outside.
+//!
+//! In a new user namespace a process has all capabilities, over that namespace
+//! and what belongs to it, and none over the host. It is made first and alone,
+//! so that the others, made later by init, belong to it. It is what lets an
+//! ordinary user run a container, and what turns root inside into nobody
+//! outside. Side: middle. Without it: uid 0 inside is uid 0 outside, and only
+//! capabilities and the filter stand between. See user_namespaces(7);
+//! config-linux.md, "User namespace mappings".
+
+use nix::sched::CloneFlags;
+
+use super::Doc;
+use crate::error::Result;
+use crate::sides::Middle;
+use crate::sys::process;
+
+/// Where to read on.
+pub const DOC: Doc = Doc {
+    why_here: "every other namespace is to belong to this one",
+    man: "user_namespaces(7), unshare(2)",
+    spec: "config-linux.md#namespaces",
+};
+
+/// Leaves the host's ids.
+pub fn run(_: &mut Middle) -> Result<()> {
+    process::unshare(CloneFlags::CLONE_NEWUSER)
+}

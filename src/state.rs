@@ -1,0 +1,300 @@
+//! What is known of containers: a directory for each, below /run/jec.
+//!
+//! mkdir(2) of that directory is the lock on the id. `intent.json` is written
+//! before anything is made and never changes; `state.json` is replaced as a
+//! whole (temporary file, fsync, rename, fsync), so that a crash leaves the
+//! old one or the new one. A state that cannot be read falls back to the
+//! intent, so that `jec delete --force` always knows what to look for.
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString};
+use std::fmt::Write as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::FileStat;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::sys::{credentials, directory, file};
+
+/// The version of the OCI runtime specification that states claim.
+pub const OCI_VERSION: &str = "1.3.0";
+/// No file of ours is larger.
+const LIMIT: usize = 64 * 1024 * 1024;
+const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
+
+/// The status words of the specification (runtime.md, "State").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Being made.
+    Creating,
+    /// Made; the program waits to be started.
+    Created,
+    /// The program runs.
+    Running,
+    /// The program has ended.
+    Stopped,
+}
+
+/// Written before anything is made: what a crash could leave behind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Intent {
+    /// The container's id.
+    pub id: String,
+    /// The bundle's path.
+    pub bundle: String,
+    /// The cgroup's path below the cgroup2 mount, where there is one.
+    pub cgroup: Option<String>,
+    /// Which boot of the machine this is: pids and cgroups of another are gone.
+    pub boot: String,
+}
+
+/// state.json: the specification's state, and what tells a process from one of the same number.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Version of the specification.
+    pub oci_version: String,
+    /// The container's id.
+    pub id: String,
+    /// Its status when this was written.
+    pub status: Status,
+    /// Init's number on the host; 0 while there is none.
+    pub pid: i32,
+    /// The bundle's path.
+    pub bundle: String,
+    /// The configuration's annotations.
+    pub annotations: std::collections::BTreeMap<String, String>,
+    /// When init started, in clock ticks since boot (proc_pid_stat(5), field 22).
+    #[serde(default)]
+    pub started: u64,
+}
+
+/// The directory of all containers.
+#[derive(Debug)]
+pub struct States {
+    dir: OwnedFd,
+    proc: std::rc::Rc<OwnedFd>,
+}
+
+/// The directory of one container, held open.
+#[derive(Debug)]
+pub struct Container {
+    dir: OwnedFd,
+    proc: std::rc::Rc<OwnedFd>,
+    /// What was written first.
+    pub intent: Intent,
+    annotations: std::collections::BTreeMap<String, String>,
+    started: Cell<(i32, u64)>,
+}
+
+impl States {
+    /// Opens the directory, or makes it (0700). One that belongs to somebody
+    /// else, or that others may write, is refused.
+    pub fn open(root: Option<&str>, proc: std::rc::Rc<OwnedFd>) -> Result<Self> {
+        let uid = credentials::geteuid();
+        let path = root.map_or_else(|| default_root(uid), Into::into);
+        let c_path = c_string(&path)?;
+        match file::mkdirat(file::HERE, &c_path, 0o700) {
+            Err(error) if error.errno() == Errno::EEXIST as i32 => {}
+            other => other?,
+        }
+        let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        let dir = file::openat(file::HERE, &c_path, how, 0)?;
+        check_owner(&path, uid, &file::fstat(dir.as_fd())?)?;
+        Ok(Self { dir, proc })
+    }
+
+    /// Takes the id: of two that want it, one gets it. Writes the intent and the configuration.
+    pub fn create(&self, plan: &Plan, cgroup: Option<String>) -> Result<Container> {
+        let name = c_string(&plan.id)?;
+        match file::mkdirat(self.dir.as_fd(), &name, 0o700) {
+            Err(error) if error.errno() == Errno::EEXIST as i32 => {
+                let problem = "exists already; `jec delete --force` removes it";
+                return Err(Error::state(&plan.id, problem));
+            }
+            other => other?,
+        }
+        self.fill(&name, plan, cgroup).inspect_err(|_| {
+            // The first error is the one to tell; what could not be removed, delete --force will.
+            drop(self.remove_by_name(&name));
+        })
+    }
+
+    fn fill(&self, name: &CStr, plan: &Plan, cgroup: Option<String>) -> Result<Container> {
+        let dir = self.open_directory(name)?;
+        let intent = Intent {
+            id: plan.id.clone(),
+            bundle: plan.bundle.to_string_lossy().into_owned(),
+            cgroup,
+            boot: boot_id(self.proc.as_fd())?,
+        };
+        replace(dir.as_fd(), c"intent.json", &json(&intent)?)?;
+        let config = file::openat(dir.as_fd(), c"config.json", NEW, 0o600)?;
+        file::write(config.as_fd(), plan.config.as_bytes())?;
+        let annotations = plan.annotations.iter().cloned().collect();
+        let (proc, started) = (self.proc.clone(), Cell::default());
+        Ok(Container { dir, proc, intent, annotations, started })
+    }
+
+    /// Opens a container that exists, with a directory that a crash left without its intent.
+    pub fn find(&self, id: &str) -> Result<Container> {
+        let dir = self.open_directory(&c_string(id)?).map_err(|error| {
+            if error.errno() == Errno::ENOENT as i32 {
+                Error::state(id, "does not exist")
+            } else {
+                error
+            }
+        })?;
+        let intent = file::read_file(dir.as_fd(), c"intent.json", LIMIT)
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or(Intent {
+                id: id.into(),
+                bundle: String::new(),
+                cgroup: None,
+                boot: String::new(),
+            });
+        let (proc, started) = (self.proc.clone(), Cell::default());
+        Ok(Container { dir, proc, intent, annotations: Default::default(), started })
+    }
+
+    /// Removes the directory of a container. One that is gone already is fine:
+    /// delete can be repeated.
+    pub fn remove(&self, container: &Container) -> Result<()> {
+        self.remove_by_name(&c_string(&container.intent.id)?)
+    }
+
+    fn remove_by_name(&self, name: &CStr) -> Result<()> {
+        let dir = match self.open_directory(name) {
+            Err(error) if error.errno() == Errno::ENOENT as i32 => return Ok(()),
+            other => other?,
+        };
+        // The intent goes last: until then, what is left can still be found.
+        let mut names = directory::names(dir.as_fd())?;
+        names.sort_by_key(|name| name.as_c_str() == c"intent.json");
+        for file in &names {
+            gone(file::unlinkat(dir.as_fd(), file, false))?;
+        }
+        gone(file::unlinkat(self.dir.as_fd(), name, true))
+    }
+
+    fn open_directory(&self, name: &CStr) -> Result<OwnedFd> {
+        let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        file::openat(self.dir.as_fd(), name, how, 0)
+    }
+}
+
+impl Container {
+    /// Replaces state.json.
+    pub fn write_status(&self, status: Status, pid: i32) -> Result<()> {
+        let state = json(&self.state(status, pid))?;
+        replace(self.dir.as_fd(), c"state.json", &state)
+    }
+
+    /// The state as the specification has it.
+    pub fn state(&self, status: Status, pid: i32) -> State {
+        if pid != 0 && self.started.get().0 != pid {
+            let started = start_time(self.proc.as_fd(), pid).unwrap_or(0);
+            self.started.set((pid, started));
+        }
+        State {
+            oci_version: OCI_VERSION.into(),
+            id: self.intent.id.clone(),
+            status,
+            pid,
+            bundle: self.intent.bundle.clone(),
+            annotations: self.annotations.clone(),
+            started: if pid == 0 { 0 } else { self.started.get().1 },
+        }
+    }
+
+    /// The state as it was written; none where it was never written or is torn.
+    pub fn read(&self) -> Option<State> {
+        let text = file::read_file(self.dir.as_fd(), c"state.json", LIMIT).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Init's number, if that very process still lives: same number, same start, same boot.
+    pub fn live_pid(&self) -> Result<Option<i32>> {
+        let Some(state) = self.read().filter(|state| state.pid > 0) else { return Ok(None) };
+        if self.intent.boot != boot_id(self.proc.as_fd())? {
+            return Ok(None);
+        }
+        let started = start_time(self.proc.as_fd(), state.pid);
+        Ok(started.is_some_and(|started| started == state.started).then_some(state.pid))
+    }
+}
+
+/// Writes the pid file: beside, then renamed, so that nobody reads half a number.
+pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
+    let path = path.to_string_lossy();
+    let temporary = c_string(&format!("{path}.jec-{pid}"))?;
+    let out = file::openat(file::HERE, &temporary, NEW, 0o644)?;
+    file::write(out.as_fd(), pid.to_string().as_bytes())?;
+    file::renameat(file::HERE, &temporary, &c_string(&path)?)
+}
+
+/// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
+fn default_root(uid: u32) -> String {
+    if uid == 0 {
+        return "/run/jec".into();
+    }
+    std::env::var("XDG_RUNTIME_DIR")
+        .ok()
+        .filter(|dir| dir.starts_with('/') && std::path::Path::new(dir).is_dir())
+        .map_or_else(|| format!("/tmp/jec-{uid}"), |dir| format!("{dir}/jec"))
+}
+
+fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
+    if stat.st_uid == uid && stat.st_mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let lacks = format!("the state directory {path} belongs to uid {} with mode {:#o}: somebody else could write into it", stat.st_uid, stat.st_mode & 0o7777);
+    Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
+}
+
+/// Replaces a file as a whole: a reader sees the old one or the new one.
+fn replace(dir: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
+    let mut temporary = name.to_string_lossy().into_owned();
+    write!(temporary, ".new").map_err(|_| Error::config("name", "cannot be written"))?;
+    let temporary = c_string(&temporary)?;
+    let out = file::openat(dir, &temporary, NEW, 0o600)?;
+    file::write(out.as_fd(), text.as_bytes())?;
+    file::fsync(out.as_fd())?;
+    file::renameat(dir, &temporary, name)?;
+    file::fsync(dir)
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::config("state", error.to_string()))
+}
+
+fn boot_id(proc: BorrowedFd) -> Result<String> {
+    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?.trim().into())
+}
+
+/// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
+/// may hold anything. None when there is no such process, or only its zombie.
+fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
+    let text = file::read_file(proc, &c_string(&format!("{pid}/stat")).ok()?, 4096).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+/// What was to be removed and is not there is removed.
+fn gone(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
+        other => other,
+    }
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::config("path", "contains a NUL byte"))
+}

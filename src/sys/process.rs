@@ -1,0 +1,336 @@
+//! Processes: making them, watching them, becoming another program.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
+use nix::unistd::Pid;
+
+use super::file::flags;
+use super::record;
+use crate::error::Result;
+
+/// A process of ours, behind its pidfd: the number alone may be reused, the descriptor not.
+#[derive(Debug)]
+pub struct Child {
+    /// Its number in our pid namespace.
+    pub pid: i32,
+    /// Its descriptor (pidfd_open(2)).
+    pub pidfd: OwnedFd,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By exit(2), with this status.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+}
+
+impl End {
+    /// The shell's number for it: the status, or 128 and the signal.
+    pub fn code(self) -> u8 {
+        let number = match self {
+            Self::Exited(status) => status,
+            Self::Signaled(signal) => 128 + signal,
+        };
+        u8::try_from(number & 0xff).unwrap_or(u8::MAX)
+    }
+}
+
+/// Where a new process goes.
+#[derive(Debug, Default)]
+pub struct CloneInto<'fd> {
+    /// The cgroup it is born in (CLONE_INTO_CGROUP, Linux 5.7).
+    pub cgroup: Option<BorrowedFd<'fd>>,
+    /// Beside us instead of below us (CLONE_PARENT): our parent becomes its parent.
+    pub beside: bool,
+}
+
+/// clone3(2): the one place of jec that makes a process. The child runs
+/// `child`, which never returns; if it did, the process would end with 255.
+pub fn clone3(
+    namespaces: CloneFlags,
+    into: &CloneInto,
+    child: impl FnOnce() -> std::convert::Infallible,
+) -> Result<Child> {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is what clone3(2) documents for an argument that is not used.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = namespaces.bits().cast_unsigned().into();
+    args.flags |= libc::CLONE_PIDFD.cast_unsigned() as u64;
+    args.pidfd = (&raw mut pidfd) as u64;
+    if into.beside {
+        // The exit signal is then the one that our own parent chose for us.
+        args.flags |= libc::CLONE_PARENT.cast_unsigned() as u64;
+    } else {
+        args.exit_signal = libc::SIGCHLD.cast_unsigned().into();
+    }
+    if let Some(cgroup) = into.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or(u64::MAX);
+    }
+    // SAFETY: no CLONE_VM: the child has its own copy of memory and stack, as after fork(2), and
+    // this process has one thread, so that no lock of the allocator can be held by another.
+    let result = Errno::result(unsafe {
+        libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>())
+    });
+    if result == Ok(0) {
+        match child() {}
+    }
+    let pid = result.and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
+    let cgroup = into.cgroup.map_or(String::new(), |fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
+    let beside = if into.beside { "|CLONE_PARENT" } else { "" };
+    let shown = format_args!("{}|CLONE_PIDFD{beside}{cgroup}", flags(&namespaces));
+    let pid = record("clone3", shown, pid)?;
+    // SAFETY: the kernel stored a new descriptor in `pidfd`, ours alone.
+    Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// _exit(2): the end of a child that did not become another program.
+pub fn exit_now(status: u8) -> ! {
+    // SAFETY: never returns, runs no destructor and no atexit handler of the parent's.
+    unsafe { libc::_exit(status.into()) }
+}
+
+/// pidfd_open(2).
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: only numbers are passed; the result is a new descriptor.
+    let result = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+        .and_then(|fd| RawFd::try_from(fd).map_err(|_| Errno::EBADF))
+        // SAFETY: as above, the kernel made it for us.
+        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    record("pidfd_open", format_args!("{pid}"), result)
+}
+
+/// pidfd_send_signal(2).
+pub fn pidfd_send_signal(pidfd: BorrowedFd, signal: i32) -> Result<()> {
+    let fd = pidfd.as_raw_fd();
+    let no_info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: only numbers and a null pointer are passed.
+    let result =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };
+    let name = nix::sys::signal::Signal::try_from(signal).map_or("signal", |known| known.as_str());
+    let args = format_args!("{fd}, {name} ({signal})");
+    record("pidfd_send_signal", args, Errno::result(result).map(drop))
+}
+
+/// waitid(2): waits for the child and takes its status.
+pub fn wait(child: &Child) -> Result<End> {
+    Ok(wait_with(child, WaitPidFlag::WEXITED)?.unwrap_or(End::Exited(0)))
+}
+
+/// waitid(2) with WNOHANG: the child's status if it has ended.
+pub fn wait_now(child: &Child) -> Result<Option<End>> {
+    wait_with(child, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)
+}
+
+fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
+    let id = Id::Pid(Pid::from_raw(child.pid));
+    let mut end = None;
+    let result = loop {
+        match nix::sys::wait::waitid(id, how | WaitPidFlag::__WALL) {
+            Err(Errno::EINTR) => {}
+            Ok(WaitStatus::Exited(_, status)) => break Ok(end = Some(End::Exited(status))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                break Ok(end = Some(End::Signaled(signal as i32)));
+            }
+            other => break other.map(drop),
+        }
+    };
+    record("waitid", format_args!("P_PID, {}, {}", child.pid, flags(&how)), result)?;
+    Ok(end)
+}
+
+/// execve(2): returns only when it failed.
+pub fn execve(path: &CStr, args: &[CString], env: &[CString]) -> Result<std::convert::Infallible> {
+    announce("execve", path, args);
+    let result = nix::unistd::execve(path, args, env).map(|never| match never {});
+    record::<()>("execve", format_args!("{path:?}, {args:?}, {} variables", env.len()), result)?;
+    Err(crate::error::Error::differs("execve", "no return", "a return"))
+}
+
+/// execveat(2) of what `file` itself is.
+pub fn execve_file(file: BorrowedFd, args: &[CString], env: &[CString]) -> Result<()> {
+    announce("execveat", c"", args);
+    let how = nix::fcntl::AtFlags::AT_EMPTY_PATH;
+    let result = nix::unistd::execveat(file, c"", args, env, how).map(|never| match never {});
+    record("execveat", format_args!("{}, \"\", {args:?}", file.as_raw_fd()), result)
+}
+
+/// A call that does not return has to be told before it is made.
+fn announce(name: &str, path: &CStr, args: &[CString]) {
+    if super::Recorder::is_on() {
+        super::Recorder::line(format_args!("    {name}({path:?}, {args:?})"));
+    }
+}
+
+/// unshare(2).
+pub fn unshare(namespaces: CloneFlags) -> Result<()> {
+    record("unshare", format_args!("{}", flags(&namespaces)), nix::sched::unshare(namespaces))
+}
+
+/// setns(2).
+pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
+    let result = nix::sched::setns(namespace, kind);
+    record("setns", format_args!("{}, {}", namespace.as_raw_fd(), flags(&kind)), result)
+}
+
+/// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
+pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
+    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+    let fd = namespace.as_raw_fd();
+    // SAFETY: the request takes no argument and returns a number.
+    let result = Errno::result(unsafe { libc::ioctl(fd, NS_GET_NSTYPE) });
+    record("ioctl", format_args!("{fd}, NS_GET_NSTYPE"), result).map(CloneFlags::from_bits_retain)
+}
+
+/// setsid(2).
+pub fn setsid() -> Result<()> {
+    record("setsid", format_args!(""), nix::unistd::setsid().map(drop))
+}
+
+/// prctl(2) PR_SET_PDEATHSIG: this process is killed when its parent ends.
+/// The kernel forgets it when ids change and when a set-id program starts.
+pub fn die_with_parent() -> Result<()> {
+    let result = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
+    record("prctl", format_args!("PR_SET_PDEATHSIG, SIGKILL"), result)
+}
+
+/// prctl(2) PR_SET_DUMPABLE 0: nobody without CAP_SYS_PTRACE may trace us or read our /proc files.
+pub fn set_undumpable() -> Result<()> {
+    let result = nix::sys::prctl::set_dumpable(false);
+    record("prctl", format_args!("PR_SET_DUMPABLE, 0"), result)
+}
+
+/// prctl(2) PR_SET_NAME: what ps(1) shows, at most 15 bytes.
+pub fn set_name(name: &CStr) -> Result<()> {
+    record("prctl", format_args!("PR_SET_NAME, {name:?}"), nix::sys::prctl::set_name(name))
+}
+
+/// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name.
+pub fn join_session_keyring(name: &CStr) -> Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: `name` is NUL-terminated and outlives the call.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) };
+    let args = format_args!("KEYCTL_JOIN_SESSION_KEYRING, {name:?}");
+    record("keyctl", args, Errno::result(result).map(drop))
+}
+
+/// close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11): from `first` on, nothing survives execve.
+pub fn close_on_exec_from(first: u32) -> Result<()> {
+    // SAFETY: only numbers are passed; the descriptors stay open until execve.
+    let result = unsafe {
+        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    let args = format_args!("{first}, {}, CLOSE_RANGE_CLOEXEC", u32::MAX);
+    record("close_range", args, Errno::result(result).map(drop))
+}
+
+/// prlimit(2): sets a resource limit of another process.
+pub fn prlimit(pid: i32, name: &str, resource: u32, soft: u64, hard: u64) -> Result<()> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: `limit` is a whole rlimit64; the old limit is not asked for.
+    let result = Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            pid,
+            resource,
+            &raw const limit,
+            std::ptr::null::<libc::rlimit64>(),
+        )
+    });
+    record("prlimit64", format_args!("{pid}, {name}, {soft}, {hard}"), result.map(drop))
+}
+
+/// ioprio_set(2) of the calling process.
+pub fn ioprio_set(priority: i32) -> Result<()> {
+    const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+    // SAFETY: only numbers are passed.
+    let result =
+        unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, priority) };
+    let args = format_args!("IOPRIO_WHO_PROCESS, 0, {priority:#x}");
+    record("ioprio_set", args, Errno::result(result).map(drop))
+}
+
+/// sched_setattr(2) of the calling process.
+pub fn sched_setattr(scheduler: &crate::plan::Scheduler) -> Result<()> {
+    // SAFETY: all-zero is a valid sched_attr: SCHED_OTHER, nice 0.
+    let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
+    attributes.size = u32::try_from(size_of::<libc::sched_attr>()).unwrap_or(0);
+    attributes.sched_policy = scheduler.policy;
+    attributes.sched_flags = scheduler.flags;
+    attributes.sched_nice = scheduler.nice;
+    attributes.sched_priority = scheduler.priority;
+    attributes.sched_runtime = scheduler.runtime;
+    attributes.sched_deadline = scheduler.deadline;
+    attributes.sched_period = scheduler.period;
+    // SAFETY: the struct is whole and says its own size.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    record("sched_setattr", format_args!("0, {scheduler:?}"), Errno::result(result).map(drop))
+}
+
+/// personality(2): sets the execution domain.
+pub fn personality(domain: u64) -> Result<()> {
+    // SAFETY: only a number is passed.
+    let result = Errno::result(unsafe { libc::personality(domain) });
+    record("personality", format_args!("{domain:#x}"), result.map(drop))
+}
+
+/// Runs a helper of the host (newuidmap, newgidmap) to its end, with an
+/// argument array and an empty environment, and takes what it said.
+pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
+    let result = std::process::Command::new(program)
+        .args(args)
+        .env_clear()
+        .stdin(std::process::Stdio::null())
+        .output();
+    let (said, result) = match result {
+        Ok(output) if output.status.success() => (String::new(), Ok(())),
+        Ok(output) => {
+            (String::from_utf8_lossy(&output.stderr).trim().to_string(), Err(Errno::EPERM))
+        }
+        Err(error) => (String::new(), Err(Errno::from_raw(error.raw_os_error().unwrap_or(0)))),
+    };
+    let said = if said.is_empty() { said } else { format!(" [{said}]") };
+    record(program, format_args!("{}{said}", args.join(", ")), result)
+}
+
+/// Waits until a process has ended, by its pidfd, and takes its status when it
+/// is our child. ETIMEDOUT when it has not within `patience`.
+pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout};
+    use std::os::fd::AsFd;
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let mut entries = [PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)];
+    let result = loop {
+        match nix::poll::poll(&mut entries, timeout) {
+            Err(Errno::EINTR) => {}
+            Ok(0) => break Err(Errno::ETIMEDOUT),
+            other => break other,
+        }
+    };
+    record("poll", format_args!("pidfd of {}, {patience:?}", child.pid), result)?;
+    match wait_now(child) {
+        // ECHILD: another jec's child, or one whose status has been taken.
+        Err(error) if error.errno() == libc::ECHILD => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signaled(signal) => {
+                let known = nix::sys::signal::Signal::try_from(*signal);
+                write!(f, "killed by {}", known.map_or("a signal", |known| known.as_str()))
+            }
+        }
+    }
+}
