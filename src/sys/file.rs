@@ -275,3 +275,9 @@ pub fn executable(path: &CStr) -> Result<()> {
     });
     record("access", format_args!("{path:?}, X_OK"), result)
 }
+
+/// write(2) once: how much was taken. For pipes and terminals.
+pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
+    let result = nix::unistd::write(fd, bytes);
+    record("write", format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len()), result)
+}

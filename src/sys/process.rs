@@ -334,3 +334,24 @@ impl std::fmt::Display for End {
         }
     }
 }
+
+/// waitid(2) for any child that has ended, without waiting: its number and its end.
+pub fn reap() -> Result<Option<(i32, End)>> {
+    let how = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+    let mut ended = None;
+    let result = match nix::sys::wait::waitid(Id::All, how) {
+        Ok(WaitStatus::Exited(pid, status)) => {
+            ended = Some((pid.as_raw(), End::Exited(status)));
+            Ok(pid.as_raw())
+        }
+        Ok(WaitStatus::Signaled(pid, signal, _)) => {
+            ended = Some((pid.as_raw(), End::Signaled(signal as i32)));
+            Ok(pid.as_raw())
+        }
+        // ECHILD: nobody is left to wait for.
+        Ok(_) | Err(Errno::ECHILD) => Ok(0),
+        Err(errno) => Err(errno),
+    };
+    record("waitid", format_args!("P_ALL, WEXITED|WNOHANG"), result)?;
+    Ok(ended)
+}

@@ -85,3 +85,90 @@ pub fn descriptor(signals: &SignalFd) -> BorrowedFd<'_> {
 pub fn ends(number: i32) -> bool {
     matches!(number, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
 }
+
+/// SIGCHLD: a child has ended.
+pub const CHILD: i32 = libc::SIGCHLD;
+/// SIGWINCH: the terminal has another size.
+pub const RESIZED: i32 = libc::SIGWINCH;
+/// SIGCONT: we go on.
+pub const CONTINUE: i32 = libc::SIGCONT;
+/// SIGSTOP: stops any process, and cannot be caught.
+pub const STOP: i32 = libc::SIGSTOP;
+/// SIGPIPE: a reader went away.
+pub const PIPE: i32 = libc::SIGPIPE;
+
+/// Whether a signal asks to be stopped, as Ctrl-Z does.
+pub fn stops(number: i32) -> bool {
+    matches!(number, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+}
+
+/// Waits for the next signal.
+pub fn wait_next(signals: &SignalFd) -> Result<i32> {
+    loop {
+        wait_readable(&[descriptor(signals)])?;
+        if let Some((number, _)) = next(signals) {
+            return Ok(number);
+        }
+    }
+}
+
+/// kill(2). ESRCH: it has ended, and its end is on the way as SIGCHLD.
+pub fn send(pid: i32, number: i32) -> Result<()> {
+    // SAFETY: only numbers are passed.
+    let result = match Errno::result(unsafe { libc::kill(pid, number) }) {
+        Err(Errno::ESRCH) => Ok(0),
+        other => other,
+    };
+    record("kill", format_args!("{pid}, {number}"), result).map(drop)
+}
+
+/// What a descriptor is watched for.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch<'fd> {
+    /// Which.
+    pub fd: BorrowedFd<'fd>,
+    /// Wake up when it can be read.
+    pub read: bool,
+    /// Wake up when it can be written.
+    pub write: bool,
+}
+
+/// What happened to a watched descriptor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ready {
+    /// Something can be read, or the other end is gone.
+    pub read: bool,
+    /// Something can be written, or the other end is gone.
+    pub write: bool,
+}
+
+/// poll(2) until one of them is ready, at most `patience` milliseconds (none: for ever).
+pub fn watch(watched: &[Watch], patience: Option<u16>) -> Result<Vec<Ready>> {
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    let mut entries: Vec<PollFd> = watched
+        .iter()
+        .map(|entry| {
+            let mut events = PollFlags::empty();
+            events.set(PollFlags::POLLIN, entry.read);
+            events.set(PollFlags::POLLOUT, entry.write);
+            PollFd::new(entry.fd, events)
+        })
+        .collect();
+    let timeout = patience.map_or(PollTimeout::NONE, PollTimeout::from);
+    let result = loop {
+        match nix::poll::poll(&mut entries, timeout) {
+            Err(Errno::EINTR) => {}
+            other => break other,
+        }
+    };
+    record("poll", format_args!("{} descriptors", watched.len()), result)?;
+    let ready = |(entry, asked): (&PollFd, &Watch)| {
+        let events = entry.revents().unwrap_or(PollFlags::empty());
+        let gone = events.intersects(gone);
+        Ready {
+            read: asked.read && (gone || events.contains(PollFlags::POLLIN)),
+            write: asked.write && (gone || events.contains(PollFlags::POLLOUT)),
+        }
+    };
+    Ok(entries.iter().zip(watched).map(ready).collect())
+}

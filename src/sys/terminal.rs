@@ -96,3 +96,18 @@ pub fn make_raw(terminal: BorrowedFd, modes: &Termios) -> Result<()> {
     termios::cfmakeraw(&mut raw);
     set_modes(terminal, &raw)
 }
+
+/// Makes a process group the foreground one of our terminal, where we have one.
+/// ENOTTY and the like: no terminal, no foreground, nothing to do.
+pub fn make_foreground(group: i32) {
+    let group = nix::unistd::Pid::from_raw(group);
+    let result = nix::unistd::tcsetpgrp(std::io::stdin(), group);
+    drop(record("ioctl", format_args!("0, TIOCSPGRP, {group}"), result));
+}
+
+/// Makes reads and writes of a descriptor return EAGAIN instead of waiting.
+pub fn set_nonblocking(fd: BorrowedFd) -> Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let result = fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR)).map(drop);
+    record("fcntl", format_args!("{}, F_SETFL, O_NONBLOCK", fd.as_raw_fd()), result)
+}

@@ -1,0 +1,48 @@
+//! `jec init`: a process 1 for programs that are not made to be one.
+//!
+//! Process 1 of a pid namespace is special twice. Orphans become its children,
+//! and stay zombies until it waits for them. And a signal that it has no
+//! handler for is not delivered at all, not even SIGTERM or the one of Ctrl-C
+//! (pid_namespaces(7)). Most programs know nothing of either. With `--init`
+//! this loop is process 1 and the program its child: it waits for everybody,
+//! passes every signal on, and ends as the program ended.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::cli::InitArgs;
+use crate::error::{Error, Failure, Place};
+use crate::sys::{process, signal, terminal};
+
+/// Runs the program as a child until it ends; its exit status is ours.
+pub fn run(args: &InitArgs) -> Result<u8, Failure> {
+    let signals = signal::as_messages()?;
+    // A process group of its own, so that Ctrl-C reaches it once, from the terminal.
+    let mut command = Command::new(&args.command[0]);
+    command.args(&args.command[1..]).process_group(0);
+    let child = command.spawn().map_err(|error| not_started(args, &error))?;
+    let pid = i32::try_from(child.id()).unwrap_or(0);
+    terminal::make_foreground(pid);
+    loop {
+        let number = signal::wait_next(&signals)?;
+        if number != signal::CHILD {
+            signal::send(pid, number)?;
+            continue;
+        }
+        while let Some((ended, end)) = process::reap()? {
+            if ended == pid {
+                return Ok(end.code());
+            }
+        }
+    }
+}
+
+/// As the stage `exec` would have said it: 127 not found, 126 not executable.
+fn not_started(args: &InitArgs, error: &std::io::Error) -> Failure {
+    let error = Error::Call {
+        name: "execve".into(),
+        args: format!("{:?}", args.command),
+        errno: error.raw_os_error().unwrap_or(0),
+    };
+    Failure { place: Some(Place { stage: "exec".into(), side: "init".into() }), error }
+}

@@ -1,0 +1,46 @@
+//! The commands, a file each, and what they share.
+
+pub mod delete;
+pub mod init;
+pub mod run;
+pub mod spec;
+pub mod stages;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use nix::fcntl::OFlag;
+
+use crate::cgroup::{self, Support};
+use crate::error::{Error, Result};
+use crate::plan::flags::Machine;
+use crate::sys::file;
+
+const PROC_SUPER_MAGIC: i64 = 0x9fa0; // <linux/magic.h>
+
+/// The host's /proc, held from the beginning, and proved to be one: whatever
+/// is mounted later, by the container or over it, this stays what it is.
+pub fn open_proc() -> Result<Rc<OwnedFd>> {
+    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let proc = file::openat(file::HERE, c"/proc", how, 0)?;
+    let magic = file::filesystem_magic(proc.as_fd())?;
+    if magic == PROC_SUPER_MAGIC {
+        return Ok(Rc::new(proc));
+    }
+    Err(Error::machine(
+        format!("/proc is no proc file system (magic {magic:#x})"),
+        "mount -t proc proc /proc",
+    ))
+}
+
+/// What the flags depend on: this machine, with the controllers that a cgroup of ours may have.
+pub fn machine() -> Result<Machine> {
+    let pure = matches!(cgroup::detect()?, Support::Unified(_));
+    Machine::look(cgroup::available()?, pure)
+}
+
+/// A message of jec's, which is not the program's: on standard error, a line each.
+pub fn say(text: &str) {
+    // A reader that went away costs the message, nothing else.
+    drop(std::io::Write::write_all(&mut std::io::stderr(), format!("jec: {text}\n").as_bytes()));
+}

@@ -1,0 +1,128 @@
+//! `jec run`: create, start, wait, delete, in one process.
+
+use std::ffi::CString;
+use std::os::fd::AsFd;
+
+use super::{machine, open_proc, say};
+use crate::cgroup::{self, Place};
+use crate::cli::{Global, RunArgs};
+use crate::error::{Error, Failure, Result};
+use crate::plan::Plan;
+use crate::plan::flags::{self, Target};
+use crate::relay::{self, Terminal};
+use crate::sides::Runtime;
+use crate::stages::walk::{self, rows, walk};
+use crate::stages::{Command, Stage};
+use crate::state::{States, Status};
+use crate::sys::process::End;
+use crate::sys::{Recorder, signal, terminal};
+
+/// Runs a container to its end; the exit status is the program's.
+pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
+    if args.explain {
+        Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
+    }
+    let proc = open_proc()?;
+    let plan = plan(args)?;
+    plan.warnings.iter().for_each(|warning| say(warning));
+    let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
+        Place::At(placement) => Some(placement),
+        Place::Nowhere { why } => {
+            say(&format!("no cgroup, so no limits: {why}"));
+            None
+        }
+    };
+    let making = rows(&plan, &[Command::Create, Command::Start]);
+    let states = States::open(global.root.as_deref(), proc.clone())?;
+    let mut runtime = Runtime::new(&plan, &making, proc, states);
+    runtime.placement = placement;
+    runtime.signals = Some(signal::as_messages()?);
+    runtime.pid_file = args.pid_file.clone().map(c_path).transpose()?;
+    let result = live(&mut runtime);
+    let ending = rows(&plan, &[Command::Delete]);
+    let cleaned = end(&mut runtime, args.keep && result.is_ok(), &ending);
+    if let (Err(first), Err(second)) = (&result, &cleaned) {
+        say(&format!("{first}\nand cleaning up failed, too:"));
+        return Err(second.clone());
+    }
+    match (result, runtime.interrupted) {
+        (Err(failure), Some(number)) => {
+            say(&failure.to_string());
+            Ok(End::Signaled(number).code())
+        }
+        (result, _) => cleaned.and(result),
+    }
+}
+
+/// Create, start, wait.
+fn live(runtime: &mut Runtime) -> Result<u8, Failure> {
+    walk::runtime(runtime)?;
+    let terminal = Terminal::of(runtime)?;
+    let end = relay::wait(runtime, terminal)?;
+    runtime.init = None;
+    out_of_memory(runtime)?;
+    if let Some(container) = &runtime.container {
+        container.write_status(Status::Stopped, 0)?;
+    }
+    Ok(end.code())
+}
+
+/// Delete, or with `--keep` only what must not stay.
+fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(), Failure> {
+    let ending: Vec<_> =
+        ending.iter().copied().filter(|stage| !keep || stage.name != "remove").collect();
+    walk(runtime, &ending)
+}
+
+/// From a bundle, or from the spec that the flags stand for: one path from here on.
+fn plan(args: &RunArgs) -> Result<Plan> {
+    let machine = machine()?;
+    let target = Target::find(&args.container, args.bundle.as_deref(), &machine)?;
+    let mut plan = match &target {
+        Target::Bundle { id, directory } => Plan::from_bundle(id, directory)?,
+        _ => {
+            let spec = flags::spec(&args.container, &target, &machine)?;
+            let text = flags::json(&spec)?;
+            let id = args.container.name.as_deref().unwrap_or(&machine.id);
+            Plan::from_spec(id, &machine.directory, &spec, &text)?
+        }
+    };
+    let size = terminal::size(std::io::stdin().as_fd());
+    if plan.process.terminal && plan.process.console_size.is_none() {
+        // ENOTTY: jec itself has no terminal whose size could be taken.
+        plan.process.console_size = size.ok();
+    }
+    Ok(plan)
+}
+
+/// A program that the kernel killed for want of memory cannot say so itself.
+fn out_of_memory(runtime: &Runtime) -> Result<()> {
+    let Some(cgroup) = &runtime.cgroup else { return Ok(()) };
+    if cgroup.oom_kills()? == 0 {
+        return Ok(());
+    }
+    let limits = &runtime.plan.cgroup.limits;
+    let limit = limits.iter().find(|(file, _)| file == "memory.max");
+    let bytes = limit.and_then(|(_, value)| value.parse::<u64>().ok());
+    let limit = bytes.map_or(String::new(), |bytes| format!(", limit {}", human(bytes)));
+    say(&format!("killed: out of memory{limit}"));
+    Ok(())
+}
+
+/// Bytes in the largest unit that divides them.
+fn human(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes;
+    let mut unit = 0;
+    while value >= 1024 && value.is_multiple_of(1024) && unit + 1 < units.len() {
+        value /= 1024;
+        unit += 1;
+    }
+    format!("{value} {}", units[unit])
+}
+
+fn c_path(path: std::path::PathBuf) -> Result<CString> {
+    use std::os::unix::ffi::OsStringExt;
+    CString::new(path.into_os_string().into_vec())
+        .map_err(|_| Error::config("--pid-file", "contains a NUL byte"))
+}
