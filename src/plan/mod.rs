@@ -15,6 +15,9 @@ use crate::filter::Profile;
 /// CLONE_NEWTIME (linux/sched.h), which nix does not name.
 pub const NEWTIME: CloneFlags = CloneFlags::from_bits_retain(0x80);
 
+pub mod default_profile;
+pub mod seccomp;
+
 /// Everything that the stages need to know.
 #[derive(Debug, Clone)]
 pub struct Plan {

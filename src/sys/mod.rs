@@ -18,5 +18,7 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 mod record;
+pub mod seccomp;
+pub mod syscalls;
 
 pub use record::{Outcome, Recorder, record};
