@@ -1,5 +1,6 @@
 //! jec: just enough containment.
 
+pub mod cli;
 pub mod error;
 pub mod filter;
 pub mod plan;
