@@ -5,6 +5,12 @@
 //! become numbers, paths have become C strings, and what the specification
 //! forbids has been refused by the name of its property.
 
+pub mod defaults;
+pub mod flags;
+pub mod host_root;
+pub mod subids;
+pub mod user;
+
 use std::ffi::CString;
 use std::path::PathBuf;
 

@@ -1,0 +1,253 @@
+//! From the flags of `jec run` and `jec spec` to the spec they stand for.
+//!
+//! `jec run` has one path: the flags build a spec, a bundle is a spec, and
+//! both become the same Plan. So nothing here is known to jec that config.json
+//! could not say, and running what `jec spec` printed does the same.
+
+pub mod capabilities;
+pub mod environment;
+pub mod ids;
+pub mod kernel;
+mod machine;
+pub mod mounts;
+pub mod quantity;
+mod resources;
+pub mod rlimits;
+pub mod seccomp;
+pub mod target;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use caps::Capability;
+use oci_spec::runtime::{Linux, Mount, Process, Root, Spec, User};
+
+pub use machine::Machine;
+pub use target::Target;
+
+use super::IdMaps;
+use super::defaults::{self, Surroundings};
+use super::host_root;
+use super::user::{Accounts, Identity};
+use crate::cli::{ContainerFlags, Net};
+use crate::error::{Error, Result};
+
+/// The version of the specification whose words are used.
+const VERSION: &str = "1.2.0";
+
+/// Where `--init` shows jec's own program: in /dev, which is a tmpfs of ours on every root.
+const INIT: &str = "/dev/init";
+
+/// The spec that the flags stand for. `target` is what [`Target::find`] found.
+pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Result<Spec> {
+    let root = root(flags, target)?;
+    let maps = ids::maps(flags, machine)?;
+    let bounding = capabilities::bounding(flags, maps.is_some(), machine)?;
+    device_makers(&bounding, maps.is_some(), machine)?;
+    let accounts = match target {
+        Target::Host => Accounts::read(Path::new("/"))?,
+        _ => Accounts::read(root.path())?,
+    };
+    let identity = accounts.find(flags.user.as_ref())?;
+    let id = flags.name.as_ref().unwrap_or(&machine.id);
+    let short = &id[..id.len().min(target::LONGEST_HOST_NAME)];
+    let mut spec = Spec::default();
+    spec.set_version(VERSION.into())
+        .set_root(Some(root))
+        .set_mounts(Some(mount_list(flags, target, maps.as_ref(), machine)?))
+        .set_process(Some(process(
+            flags,
+            &identity,
+            maps.as_ref(),
+            &bounding,
+            machine,
+        )?))
+        .set_hostname(Some(flags.hostname.as_deref().unwrap_or(short).into()))
+        .set_domainname(flags.domainname.clone())
+        .set_annotations(None)
+        .set_linux(Some(linux(flags, maps.as_ref(), &bounding, machine)?));
+    Ok(spec)
+}
+
+/// The spec as config.json: the same text for the same spec, although the maps
+/// and sets inside have no order.
+pub fn json(spec: &Spec) -> Result<String> {
+    let broken = |error: serde_json::Error| Error::config("config.json", error.to_string());
+    let mut value = serde_json::to_value(spec).map_err(broken)?;
+    if let Some(sets) = value["process"]["capabilities"].as_object_mut() {
+        for set in sets
+            .values_mut()
+            .filter_map(serde_json::Value::as_array_mut)
+        {
+            set.sort_by_key(ToString::to_string);
+        }
+    }
+    serde_json::to_string_pretty(&value)
+        .map(|text| text + "\n")
+        .map_err(broken)
+}
+
+/// Where oci-spec has a type that only its builder can fill.
+fn incomplete(error: oci_spec::OciSpecError) -> Error {
+    Error::config("config.json", error.to_string())
+}
+
+fn root(flags: &ContainerFlags, target: &Target) -> Result<Root> {
+    let path = match target {
+        Target::Host => Path::new(host_root::PATH),
+        Target::Directory(path) => path,
+        Target::Bundle { id, directory } => {
+            let problem = format!(
+                "a bundle: {}/config.json is its spec already",
+                directory.display()
+            );
+            return Err(Error::config(id, problem));
+        }
+    };
+    let mut root = Root::default();
+    root.set_path(path.into())
+        .set_readonly(Some(flags.read_only));
+    Ok(root)
+}
+
+/// A node made by MKNOD opens every disk, unless a device program or a user
+/// namespace is in the way.
+fn device_makers(bounding: &[Capability], own_users: bool, machine: &Machine) -> Result<()> {
+    if !bounding.contains(&Capability::CAP_MKNOD) || own_users || machine.pure_cgroup2 {
+        return Ok(());
+    }
+    Err(Error::machine(
+        "--cap-add MKNOD: nothing keeps the container from this machine's disks, \
+         since without a pure cgroup2 no device program can be attached",
+        "add --userns auto, or boot with systemd.unified_cgroup_hierarchy=1",
+    ))
+}
+
+fn mount_list(
+    flags: &ContainerFlags,
+    target: &Target,
+    maps: Option<&IdMaps>,
+    machine: &Machine,
+) -> Result<Vec<Mount>> {
+    let own_network = flags.net == Net::None;
+    let mut mounts = match target {
+        Target::Host => host_root::mounts(&machine.host_paths, !own_network),
+        _ => vec![],
+    };
+    mounts.extend(defaults::mounts(Surroundings {
+        own_network,
+        own_users: maps.is_some(),
+        has_group_5: maps.is_none_or(|maps| ids::has(&maps.gids, 5)),
+        pure_cgroup2: machine.pure_cgroup2,
+    }));
+    let asked: Vec<_> = flags
+        .mount
+        .iter()
+        .chain(&flags.volume)
+        .chain(&flags.tmpfs)
+        .collect();
+    mounts::add(&mut mounts, &asked, &machine.directory)?;
+    if flags.init {
+        let binary = machine.binary.to_string_lossy();
+        mounts.push(defaults::mount(
+            INIT,
+            "bind",
+            &binary,
+            &["bind", "ro", "nosuid", "nodev"],
+        ));
+    }
+    Ok(mounts)
+}
+
+fn process(
+    flags: &ContainerFlags,
+    identity: &Identity,
+    maps: Option<&IdMaps>,
+    bounding: &[Capability],
+    machine: &Machine,
+) -> Result<Process> {
+    let terminal = !flags.plain && (flags.tty || machine.terminal);
+    let environment = environment::environment(&flags.env, &identity.home, terminal, machine)?;
+    let mut process = Process::default();
+    process
+        .set_terminal(Some(terminal))
+        .set_user(user(identity, maps)?)
+        .set_args(Some(arguments(flags)))
+        .set_env(Some(environment))
+        .set_cwd(flags.workdir.as_deref().unwrap_or("/").into())
+        .set_capabilities(Some(capabilities::sets(bounding, flags, identity.uid)?))
+        .set_rlimits(rlimits::rlimits(&flags.ulimit)?)
+        .set_no_new_privileges(Some(flags.no_new_privs))
+        .set_oom_score_adj(flags.oom_score_adj);
+    Ok(process)
+}
+
+fn arguments(flags: &ContainerFlags) -> Vec<String> {
+    let mut words: Vec<String> = match flags.init {
+        true => [INIT, "init", "--"].map(Into::into).to_vec(),
+        false => vec![],
+    };
+    match &flags.command[..] {
+        [] => words.push("/bin/sh".into()),
+        command => words.extend_from_slice(command),
+    }
+    words
+}
+
+/// process.user, refused where the user namespace has no such ids.
+fn user(identity: &Identity, maps: Option<&IdMaps>) -> Result<User> {
+    let mut user = User::default();
+    user.set_uid(identity.uid).set_gid(identity.gid);
+    let Some(maps) = maps else {
+        user.set_additional_gids(Some(identity.groups.clone()));
+        return Ok(user);
+    };
+    let unmapped = |what: &str, id: u32| {
+        let problem = format!(
+            "{what} {id} does not exist in the container's user namespace; \
+             more ids come from /etc/subuid and /etc/subgid, or --uidmap"
+        );
+        Err(Error::config("--user", problem))
+    };
+    if !ids::has(&maps.uids, identity.uid) {
+        return unmapped("user", identity.uid);
+    }
+    if let Some(group) = identity
+        .groups
+        .iter()
+        .find(|group| !ids::has(&maps.gids, **group))
+    {
+        return unmapped("group", *group);
+    }
+    // In a namespace with a single group setgroups(2) is denied to ordinary users
+    // (user_namespaces(7)); the list stays empty, which is all it could hold.
+    if maps.gids.iter().any(|line| line.size > 1) || maps.gids.len() > 1 {
+        user.set_additional_gids(Some(identity.groups.clone()));
+    }
+    Ok(user)
+}
+
+fn linux(
+    flags: &ContainerFlags,
+    maps: Option<&IdMaps>,
+    bounding: &[Capability],
+    machine: &Machine,
+) -> Result<Linux> {
+    let offsets = kernel::time_offsets(&flags.time_offset);
+    let own_network = flags.net == Net::None;
+    let namespaces = defaults::namespaces(own_network, maps.is_some(), offsets.is_some());
+    let readonly = defaults::READONLY.iter().map(ToString::to_string).collect();
+    let mut linux = Linux::default();
+    linux
+        .set_namespaces(Some(namespaces))
+        .set_uid_mappings(maps.map(|maps| ids::specified(&maps.uids)).transpose()?)
+        .set_gid_mappings(maps.map(|maps| ids::specified(&maps.gids)).transpose()?)
+        .set_time_offsets(offsets)
+        .set_sysctl(kernel::sysctls(&flags.sysctl)?)
+        .set_resources(Some(resources::resources(flags, machine)?))
+        .set_seccomp(seccomp::seccomp(&flags.seccomp, bounding)?)
+        .set_masked_paths(Some(defaults::masked_paths(machine)))
+        .set_readonly_paths(Some(readonly));
+    Ok(linux)
+}

@@ -1,0 +1,1 @@
+//! Tables: every flag and the property it becomes.
