@@ -5,10 +5,34 @@
 //! become numbers, paths have become C strings, and what the specification
 //! forbids has been refused by the name of its property.
 
+mod capabilities;
+mod devices;
+mod document;
+mod id_maps;
+mod kernel;
+mod mount_options;
+mod mount_words;
+mod mounts;
+mod namespaces;
+mod process;
+mod required;
+mod resources;
+mod rlimits;
+mod scheduling;
+mod seccomp;
+mod spec;
+mod strings;
+#[cfg(test)]
+mod tests;
+mod unsupported;
+mod version;
+
 use std::ffi::CString;
 use std::path::PathBuf;
 
 use nix::sched::CloneFlags;
+
+pub use spec::check_id;
 
 use crate::filter::Profile;
 
@@ -43,6 +67,8 @@ pub struct Plan {
     pub process: Process,
     /// The system call filter, if any.
     pub seccomp: Option<Profile>,
+    /// What the specification lets a runtime pass over, as long as it says so.
+    pub warnings: Vec<String>,
 }
 
 /// The eight kinds of namespaces.
@@ -145,7 +171,7 @@ pub struct Mount {
     pub propagation: Vec<u64>,
     /// Copy what the destination held into the new tmpfs (`tmpcopyup`).
     pub copy_up: bool,
-    /// `nosymfollow` of a bind's source: do not follow a link at its end (`src-nofollow`).
+    /// `src-nofollow`: a symbolic link as the source of a bind is bound itself, not followed.
     pub nofollow_source: bool,
     /// Id-mapped: none, or the maps (empty ones mean the container's own).
     pub idmap: Option<IdMap>,
@@ -167,12 +193,13 @@ pub enum MountKind {
         fstype: CString,
         /// The source.
         source: CString,
-        /// Parameters of fsconfig(2): FSCONFIG_SET_STRING with a value, FSCONFIG_SET_FLAG without.
+        /// Parameters of fsconfig(2), in order: FSCONFIG_SET_STRING with a value,
+        /// FSCONFIG_SET_FLAG without; words for the superblock (`sync`, `lazytime`) among them.
         parameters: Vec<(CString, Option<CString>)>,
     },
     /// type "cgroup" or "cgroup2": the cgroup2 hierarchy, from the container's own cgroup down.
     Cgroup,
-    /// `remount` of what is there: only its attributes change.
+    /// `remount` of what is there: its attributes and its propagation change, nothing else.
     Remount,
 }
 
@@ -181,7 +208,8 @@ pub enum MountKind {
 pub struct Attributes {
     /// To set on the mount.
     pub set: u64,
-    /// To clear on the mount.
+    /// To clear on the mount. The access time is a field of several bits, not a
+    /// bit: it is cleared whole (MOUNT_ATTR__ATIME) wherever a value is set.
     pub clear: u64,
     /// To set on the mount and all below it (`rro` and friends).
     pub set_recursive: u64,

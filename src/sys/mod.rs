@@ -7,6 +7,8 @@
 //! call costs one branch more than the bare call.
 #![allow(unsafe_code)]
 
+pub mod constants;
+pub mod credentials;
 pub mod file;
 mod record;
 
