@@ -66,7 +66,7 @@ pub enum Error {
 }
 
 /// The result of everything that can fail.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of the configuration: the property's path (or the flag) and the problem.

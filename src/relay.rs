@@ -215,7 +215,6 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
 
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
-    let only = |fd, read, write| Watch { fd, read, write };
     let mut watched =
         vec![only(signal::descriptor(signals), true, false), only(init.pidfd.as_fd(), true, false)];
     let Some(terminal) = terminal else {
@@ -228,6 +227,7 @@ fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> R
     watched.push(only(stdin.as_fd(), terminal.input_open && room(&terminal.to_program), false));
     watched.push(only(stdout.as_fd(), false, terminal.output_open && !terminal.to_user.is_empty()));
     let ready = signal::watch(&watched, None)?;
+    drop(watched);
     let idle = ready[2].read && !terminal.read_output();
     if ready[2].write {
         terminal.write_input();
@@ -243,6 +243,10 @@ fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> R
         signal::watch(&[only(init.pidfd.as_fd(), true, false)], Some(20))?;
     }
     Ok(ready[0].read)
+}
+
+fn only(fd: BorrowedFd, read: bool, write: bool) -> Watch {
+    Watch { fd, read, write }
 }
 
 /// Passes a signal on, except for those that mean jec itself.

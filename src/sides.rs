@@ -193,7 +193,36 @@ impl Process for Runtime<'_> {
     }
 }
 
-impl Runtime<'_> {
+impl<'a> Runtime<'a> {
+    /// Holds nothing yet but what every command has.
+    pub fn new(
+        plan: &'a Plan,
+        rows: &'a [&'static Stage],
+        proc: Rc<OwnedFd>,
+        states: crate::state::States,
+    ) -> Self {
+        Self {
+            plan,
+            rows,
+            proc,
+            container: None,
+            states,
+            placement: None,
+            cgroup: None,
+            filter: None,
+            console: None,
+            middle: None,
+            init: None,
+            sources: Vec::new(),
+            received: Vec::new(),
+            told_pid: 0,
+            baton: None,
+            signals: None,
+            interrupted: None,
+            pid_file: None,
+        }
+    }
+
     /// How the child ended that should have answered.
     pub fn how_it_died(&mut self) -> Error {
         let (who, child) = match (&self.init, &self.middle) {

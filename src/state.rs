@@ -95,9 +95,10 @@ pub struct Container {
 impl States {
     /// Opens the directory, or makes it (0700). One that belongs to somebody
     /// else, or that others may write, is refused.
-    pub fn open(root: Option<&str>, proc: std::rc::Rc<OwnedFd>) -> Result<Self> {
+    pub fn open(root: Option<&std::path::Path>, proc: std::rc::Rc<OwnedFd>) -> Result<Self> {
         let uid = credentials::geteuid();
-        let path = root.map_or_else(|| default_root(uid), Into::into);
+        let path =
+            root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
         let c_path = c_string(&path)?;
         match file::mkdirat(file::HERE, &c_path, 0o700) {
             Err(error) if error.errno() == Errno::EEXIST as i32 => {}

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use nix::fcntl::OFlag;
 
-use crate::cgroup::{self, Support};
+use crate::cgroup::{self, Place, Support};
 use crate::error::{Error, Result};
 use crate::plan::flags::Machine;
 use crate::sys::file;
@@ -36,7 +36,23 @@ pub fn open_proc() -> Result<Rc<OwnedFd>> {
 /// What the flags depend on: this machine, with the controllers that a cgroup of ours may have.
 pub fn machine() -> Result<Machine> {
     let pure = matches!(cgroup::detect()?, Support::Unified(_));
-    Machine::look(cgroup::available()?, pure)
+    Machine::look(usable(&["memory", "pids"])?, pure)
+}
+
+/// Those of the controllers that a cgroup of ours could have: what the default limits depend on.
+fn usable(names: &[&str]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for name in names {
+        let limits = vec![(format!("{name}.max"), String::new())];
+        let wanted = crate::plan::Cgroup { limits, ..Default::default() };
+        match cgroup::place(&wanted, "any") {
+            Ok(Place::At(_)) => found.push((*name).into()),
+            // What is missing is told when a limit is asked for.
+            Ok(Place::Nowhere { .. }) | Err(Error::Machine { .. } | Error::State { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// A message of jec's, which is not the program's: on standard error, a line each.

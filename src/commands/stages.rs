@@ -1,6 +1,5 @@
 //! `jec stages`: the table that runs everything, as a table to read.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use serde_json::json;
@@ -60,10 +59,10 @@ fn page(stage: &Stage) -> String {
     }
     text.push_str(&format!("  chapter {}\n  source  src/stages/{}.rs\n", stage.module(), stage.module().replace('-', "_")));
     for order in ORDER.iter().filter(|order| order.after == *name) {
-        drop(writeln!(text, "  after   {}: {}", order.before, order.because));
+        text.push_str(&format!("  after   {}: {}\n", order.before, order.because));
     }
     for order in ORDER.iter().filter(|order| order.before == *name) {
-        drop(writeln!(text, "  before  {}: {}", order.after, order.because));
+        text.push_str(&format!("  before  {}: {}\n", order.after, order.because));
     }
     text
 }

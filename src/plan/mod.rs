@@ -5,24 +5,42 @@
 //! become numbers, paths have become C strings, and what the specification
 //! forbids has been refused by the name of its property.
 
+mod capabilities;
+pub mod default_profile;
 pub mod defaults;
+mod devices;
+mod document;
 pub mod flags;
 pub mod host_root;
+mod id_maps;
+mod kernel;
+mod mount_options;
+mod mount_words;
+mod mounts;
+mod namespaces;
+mod process;
+mod required;
+pub mod resources;
+mod rlimits;
+mod scheduling;
+pub mod seccomp;
+mod spec;
+mod strings;
 pub mod subids;
+#[cfg(test)]
+mod tests;
+mod unsupported;
 pub mod user;
+mod version;
 
 use std::ffi::CString;
 use std::path::PathBuf;
 
 use nix::sched::CloneFlags;
 
+pub use spec::check_id;
+
 use crate::filter::Profile;
-
-/// CLONE_NEWTIME (linux/sched.h), which nix does not name.
-pub const NEWTIME: CloneFlags = CloneFlags::from_bits_retain(0x80);
-
-pub mod default_profile;
-pub mod seccomp;
 
 /// Everything that the stages need to know.
 #[derive(Debug, Clone)]
@@ -55,6 +73,32 @@ pub struct Plan {
     pub process: Process,
     /// The system call filter, if any.
     pub seccomp: Option<Profile>,
+    /// What the specification lets a runtime pass over, as long as it says so.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// The plan of a container that is not to be made: for `delete`.
+    pub fn nothing(id: &str) -> Self {
+        let root = Root { path: c"/".into(), readonly: false, propagation: 0, no_pivot: false };
+        Self {
+            id: id.into(),
+            bundle: PathBuf::new(),
+            config: String::new(),
+            annotations: Vec::new(),
+            namespaces: Namespaces::default(),
+            root,
+            mounts: Vec::new(),
+            devices: Vec::new(),
+            masked_paths: Vec::new(),
+            readonly_paths: Vec::new(),
+            kernel: KernelParams::default(),
+            cgroup: Cgroup::default(),
+            process: Process::default(),
+            seccomp: None,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// The eight kinds of namespaces.
@@ -157,7 +201,7 @@ pub struct Mount {
     pub propagation: Vec<u64>,
     /// Copy what the destination held into the new tmpfs (`tmpcopyup`).
     pub copy_up: bool,
-    /// `nosymfollow` of a bind's source: do not follow a link at its end (`src-nofollow`).
+    /// `src-nofollow`: a symbolic link as the source of a bind is bound itself, not followed.
     pub nofollow_source: bool,
     /// Id-mapped: none, or the maps (empty ones mean the container's own).
     pub idmap: Option<IdMap>,
@@ -179,12 +223,13 @@ pub enum MountKind {
         fstype: CString,
         /// The source.
         source: CString,
-        /// Parameters of fsconfig(2): FSCONFIG_SET_STRING with a value, FSCONFIG_SET_FLAG without.
+        /// Parameters of fsconfig(2), in order: FSCONFIG_SET_STRING with a value,
+        /// FSCONFIG_SET_FLAG without; words for the superblock (`sync`, `lazytime`) among them.
         parameters: Vec<(CString, Option<CString>)>,
     },
     /// type "cgroup" or "cgroup2": the cgroup2 hierarchy, from the container's own cgroup down.
     Cgroup,
-    /// `remount` of what is there: only its attributes change.
+    /// `remount` of what is there: its attributes and its propagation change, nothing else.
     Remount,
 }
 
@@ -193,7 +238,8 @@ pub enum MountKind {
 pub struct Attributes {
     /// To set on the mount.
     pub set: u64,
-    /// To clear on the mount.
+    /// To clear on the mount. The access time is a field of several bits, not a
+    /// bit: it is cleared whole (MOUNT_ATTR__ATIME) wherever a value is set.
     pub clear: u64,
     /// To set on the mount and all below it (`rro` and friends).
     pub set_recursive: u64,
@@ -282,7 +328,7 @@ pub struct DeviceRule {
 }
 
 /// The process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Process {
     /// A terminal of its own.
     pub terminal: bool,

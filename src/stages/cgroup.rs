@@ -9,7 +9,7 @@
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
 use super::Doc;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sides::Runtime;
 
 /// Where to read on.
@@ -21,8 +21,19 @@ pub const DOC: Doc = Doc {
 
 /// Makes the cgroup where `Placement` decided.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    if let Some(placement) = &runtime.placement {
-        runtime.cgroup = Some(placement.make(&runtime.plan.cgroup)?);
+    let Some(placement) = runtime.placement.take() else { return Ok(()) };
+    match placement.make() {
+        // Another jec was faster: the cgroup is its own, and cleaning up must not touch it.
+        Err(error @ Error::State { .. }) => {
+            if let Some(container) = &mut runtime.container {
+                container.intent.cgroup = None;
+            }
+            Err(error)
+        }
+        Err(error) => Err(error),
+        Ok((cgroup, _)) => {
+            runtime.cgroup = Some(cgroup);
+            Ok(())
+        }
     }
-    Ok(())
 }

@@ -10,10 +10,11 @@
 
 use nix::errno::Errno;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Doc;
-use crate::error::Result;
+use crate::cgroup::Cgroup;
+use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
 
@@ -30,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Kills, and waits until it is done.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
+    recorded_cgroup(runtime)?;
     let children = [runtime.init.as_ref(), runtime.middle.as_ref()];
     if let Some(cgroup) = &runtime.cgroup {
         cgroup.kill()?;
@@ -38,7 +40,22 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         kill(child)?;
         wait_gone(child, PATIENCE)?;
     }
-    runtime.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.wait_empty(PATIENCE))
+    match &runtime.cgroup {
+        Some(cgroup) if !cgroup.wait_empty(Instant::now() + PATIENCE)? => Err(Error::Died {
+            who: format!("the kernel's patience with the cgroup {}", cgroup.path),
+            how: ": a process in it does not end".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What a crash left: the cgroup that was written down before it was made.
+fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
+    let path = runtime.container.as_ref().and_then(|container| container.intent.cgroup.as_deref());
+    if let (None, Some(path)) = (&runtime.cgroup, path) {
+        runtime.cgroup = Cgroup::open(path)?;
+    }
+    Ok(())
 }
 
 fn kill(child: &Child) -> Result<()> {

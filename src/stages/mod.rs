@@ -135,7 +135,7 @@ const NEW_USER: When = When {
 const IN_USER: When =
     When { text: "in a user namespace", applies: |plan| plan.namespaces.has_user() };
 const NEW_TIME: When =
-    When { text: "new time namespace", applies: |plan| plan.namespaces.makes(crate::plan::NEWTIME) };
+    When { text: "new time namespace", applies: |plan| plan.namespaces.makes(crate::sys::constants::CLONE_NEWTIME) };
 const LIMITS: When = When {
     text: "rlimits, oomScoreAdj",
     applies: |plan| !plan.process.rlimits.is_empty() || plan.process.oom_score_adj.is_some(),

@@ -37,24 +37,24 @@ const PROC_SUPER_MAGIC: i64 = 0x9fa0; // <linux/magic.h>
 /// The attributes that fstatfs can tell: RDONLY, NOSUID, NODEV, NOEXEC.
 const VISIBLE: u64 = 0xf;
 
-/// Mounts the list in its order; a mount on "/" becomes the root.
+/// First every *what*, while no mount of the container covers a source on the
+/// host; then, in the order of the list, every *where*. A mount on "/" becomes
+/// the root.
 pub fn run(init: &mut Init) -> Result<()> {
-    let plan = init.plan;
     let mut sources = VecDeque::from(std::mem::take(&mut init.sources));
-    for entry in &plan.mounts {
-        if entry.kind == MountKind::Remount {
-            let place = mounted(init.root()?, &entry.destination)?;
+    let made: Vec<Option<OwnedFd>> = init
+        .plan
+        .mounts
+        .iter()
+        .map(|entry| prepare(init, entry, &mut sources))
+        .collect::<Result<_>>()?;
+    for (entry, made) in init.plan.mounts.iter().zip(made) {
+        let Some(made) = made else {
+            let how = OFlag::O_PATH;
+            let place = file::open_in_root(init.root()?, &entry.destination, how, 0)?;
             set_attributes(place.as_fd(), entry)?;
             continue;
-        }
-        let made = match entry.idmap {
-            Some(_) => sources.pop_front(),
-            None => Some(detached(init, entry)?),
         };
-        let Some(made) = made else {
-            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
-        };
-        set_attributes(made.as_fd(), entry)?;
         if entry.destination.to_bytes() == b"/" {
             mount::move_mount(made.as_fd(), init.root()?)?;
             init.root = Some(made);
@@ -63,6 +63,29 @@ pub fn run(init: &mut Init) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A detached mount with its attributes; none for a remount, which makes none.
+fn prepare(
+    init: &Init,
+    entry: &Mount,
+    sources: &mut VecDeque<OwnedFd>,
+) -> Result<Option<OwnedFd>> {
+    if entry.kind == MountKind::Remount {
+        return Ok(None);
+    }
+    let made = match (&entry.idmap, sources.pop_front()) {
+        (Some(_), Some(made)) => made,
+        (Some(_), None) => {
+            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
+        }
+        (None, first) => {
+            first.into_iter().for_each(|first| sources.push_front(first));
+            detached(init, entry)?
+        }
+    };
+    set_attributes(made.as_fd(), entry)?;
+    Ok(Some(made))
 }
 
 /// What: a mount that is not attached anywhere yet.
@@ -179,9 +202,4 @@ fn check_place(root: BorrowedFd, place: &OwnedFd, entry: &Mount) -> Result<()> {
         return Err(Error::config(format!("mounts: {destination:?}"), problem));
     }
     Ok(())
-}
-
-/// The mount that is on a place already.
-fn mounted(root: BorrowedFd, destination: &CStr) -> Result<OwnedFd> {
-    file::open_in_root(root, destination, OFlag::O_PATH, 0)
 }

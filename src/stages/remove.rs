@@ -7,6 +7,8 @@
 //! Without it: the id stays taken, and a cgroup stays for each container that
 //! ever was. See rmdir(2), cgroups(7); runtime.md, "Delete".
 
+use std::time::{Duration, Instant};
+
 use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
@@ -18,10 +20,13 @@ pub const DOC: Doc = Doc {
     spec: "runtime.md#delete",
 };
 
+/// The kernel needs a moment to let the last process go.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Removes the cgroup, then the state directory.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(cgroup) = runtime.cgroup.take() {
-        cgroup.remove()?;
+        cgroup.remove(Instant::now() + PATIENCE)?;
     }
     match runtime.container.take() {
         Some(container) => runtime.states.remove(&container),

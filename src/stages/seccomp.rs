@@ -23,8 +23,9 @@ pub const DOC: Doc = Doc {
 
 /// Loads the filter; its listener, if it has one, goes with the baton.
 pub fn run(init: &mut Init) -> Result<()> {
-    if let Some(filter) = init.filter.take() {
-        init.listener = sys::seccomp::load(&filter)?;
-    }
+    let (Some(program), Some(profile)) = (init.filter.take(), &init.plan.seccomp) else {
+        return Ok(());
+    };
+    init.listener = sys::seccomp::load(&program, profile.flags)?;
     Ok(())
 }

@@ -25,7 +25,7 @@ pub const DOC: Doc = Doc {
 /// Clones init.
 pub fn run(middle: &mut Middle) -> Result<()> {
     // The user and time namespaces exist by now; clone3 knows no flag for time at all.
-    let entered = CloneFlags::CLONE_NEWUSER | crate::plan::NEWTIME;
+    let entered = CloneFlags::CLONE_NEWUSER | crate::sys::constants::CLONE_NEWTIME;
     let new = middle.plan.namespaces.new.difference(entered);
     let (plan, rows, proc) = (middle.plan, middle.rows, &middle.proc);
     let (baton, console, filter) = (&middle.baton, &mut middle.console, &mut middle.filter);

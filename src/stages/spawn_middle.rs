@@ -8,6 +8,8 @@
 //! runtime. Without the middle: no joining of a pid namespace, no shifted
 //! clocks. See clone(2), pid_namespaces(7).
 
+use std::os::fd::AsFd;
+
 use nix::sched::CloneFlags;
 
 use super::baton::Baton;
@@ -27,7 +29,7 @@ pub const DOC: Doc = Doc {
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let (ours, theirs) = Baton::pair()?;
     let mut ours = Some(ours);
-    let cgroup = runtime.cgroup.as_ref().map(crate::cgroup::Cgroup::dir);
+    let cgroup = runtime.cgroup.as_ref().map(|cgroup| cgroup.dir.as_fd());
     let into = CloneInto { cgroup, beside: false };
     // The child has a copy of our memory: what it takes out here, it takes out of the copy.
     let (console, filter) = (&mut runtime.console, &mut runtime.filter);

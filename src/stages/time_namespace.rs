@@ -25,7 +25,7 @@ pub const DOC: Doc = Doc {
 
 /// Makes the namespace and writes its offsets.
 pub fn run(middle: &mut Middle) -> Result<()> {
-    process::unshare(crate::plan::NEWTIME)?;
+    process::unshare(crate::sys::constants::CLONE_NEWTIME)?;
     let mut lines = String::new();
     for (clock, seconds, nanoseconds) in &middle.plan.namespaces.clock_offsets {
         writeln!(lines, "{clock} {seconds} {nanoseconds}")

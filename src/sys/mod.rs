@@ -7,6 +7,9 @@
 //! call costs one branch more than the bare call.
 #![allow(unsafe_code)]
 
+pub mod bpf;
+pub mod cgroupfs;
+pub mod constants;
 pub mod credentials;
 pub mod directory;
 pub mod file;
@@ -14,11 +17,11 @@ pub mod memory;
 pub mod mount;
 pub mod net;
 pub mod process;
-pub mod signal;
-pub mod socket;
-pub mod terminal;
 mod record;
 pub mod seccomp;
+pub mod signal;
+pub mod socket;
 pub mod syscalls;
+pub mod terminal;
 
 pub use record::{Outcome, Recorder, record};

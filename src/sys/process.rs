@@ -80,7 +80,7 @@ pub fn clone3(
         libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>())
     });
     if result == Ok(0) {
-        match child() {}
+        child();
     }
     let pid = result.and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
     let cgroup = into.cgroup.map_or(String::new(), |fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
@@ -130,10 +130,10 @@ pub fn wait_now(child: &Child) -> Result<Option<End>> {
 }
 
 fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
-    let id = Id::Pid(Pid::from_raw(child.pid));
+    let pid = Pid::from_raw(child.pid);
     let mut end = None;
     let result = loop {
-        match nix::sys::wait::waitid(id, how | WaitPidFlag::__WALL) {
+        match nix::sys::wait::waitid(Id::Pid(pid), how | WaitPidFlag::__WALL) {
             Err(Errno::EINTR) => {}
             Ok(WaitStatus::Exited(_, status)) => break Ok(end = Some(End::Exited(status))),
             Ok(WaitStatus::Signaled(_, signal, _)) => {

@@ -61,7 +61,9 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
             Err(Errno::ECONNRESET) => break Ok(0),
             Err(errno) => break Err(errno),
             Ok(message) => {
-                for control in message.cmsgs()? {
+                // A list that was cut off (MSG_CTRUNC) is as if nothing had come.
+                let controls = message.cmsgs().into_iter().flatten();
+                for control in controls {
                     if let ControlMessageOwned::ScmRights(fds) = control {
                         // SAFETY: the kernel installed these descriptors for us, and only us.
                         descriptors

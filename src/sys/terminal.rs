@@ -17,11 +17,14 @@ pub fn is_terminal(fd: BorrowedFd) -> bool {
     nix::unistd::isatty(fd).unwrap_or(false)
 }
 
+/// TIOCSPTLCK takes a pointer to 0 to unlock.
+static LOCKED_NO: libc::c_int = 0;
+
 /// TIOCSPTLCK 0: the slave of this master may be opened (ioctl_tty(2)).
 pub fn unlock(master: BorrowedFd) -> Result<()> {
     // SAFETY: the argument is a valid int.
-    let result = unsafe { set_pty_lock(master.as_raw_fd(), &raw const *&0) };
-    record("ioctl", format_args!("{}, TIOCSPTLCK, 0", master.as_raw_fd()), result)
+    let result = unsafe { set_pty_lock(master.as_raw_fd(), &raw const LOCKED_NO) };
+    record("ioctl", format_args!("{}, TIOCSPTLCK, 0", master.as_raw_fd()), result.map(drop))
 }
 
 /// TIOCGPTPEER: the slave of this master, without any path that could lead elsewhere.

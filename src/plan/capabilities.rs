@@ -1,0 +1,198 @@
+//! The five capability sets of process.capabilities (capabilities(7)).
+//!
+//! Here, and only here, the specification wants a warning where everything
+//! else is an error: a capability that has no name in this kernel interface, or
+//! that cannot be granted, is left out. What is left out is always a privilege
+//! less. An absent object means five empty sets, as in runc and crun.
+
+use std::collections::HashSet;
+
+use caps::Capability;
+use oci_spec::runtime::{Capability as Name, LinuxCapabilities};
+use serde_json::Value;
+
+use super::Capabilities;
+
+const SETS: [&str; 5] = [
+    "bounding",
+    "effective",
+    "permitted",
+    "inheritable",
+    "ambient",
+];
+
+/// Takes unknown names out of the document, where oci_spec would refuse the whole of it.
+pub(super) fn remove_unknown(document: &mut Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for set in SETS {
+        let names = document.pointer_mut(&format!("/process/capabilities/{set}"));
+        let Some(names) = names.and_then(Value::as_array_mut) else {
+            continue;
+        };
+        names.retain(|name| {
+            // What is no string is left for serde to refuse.
+            let known = name
+                .as_str()
+                .is_none_or(|name| name.parse::<Capability>().is_ok());
+            if !known {
+                warnings.push(format!(
+                    "process.capabilities.{set}: there is no capability {name}"
+                ));
+            }
+            known
+        });
+    }
+    warnings
+}
+
+/// The sets as masks, each cut down to what the kernel would grant.
+pub(super) fn capabilities(
+    given: Option<&LinuxCapabilities>,
+    warnings: &mut Vec<String>,
+) -> Capabilities {
+    let Some(given) = given else {
+        return Capabilities::default();
+    };
+    let bounding = mask(given.bounding().as_ref());
+    let permitted = mask(given.permitted().as_ref());
+    let mut within = |set: &str, names: &Option<HashSet<Name>>, limit: u64, why: &str| {
+        let wanted = mask(names.as_ref());
+        if wanted & !limit != 0 {
+            let left_out = names_of(wanted & !limit);
+            warnings.push(format!(
+                "process.capabilities.{set}: without {left_out}: {why}"
+            ));
+        }
+        wanted & limit
+    };
+    // capset(2) answers EPERM to each of the first two, PR_CAP_AMBIENT_RAISE to the third.
+    let inheritable = within(
+        "inheritable",
+        given.inheritable(),
+        bounding,
+        "not in bounding",
+    );
+    let effective = within(
+        "effective",
+        given.effective(),
+        permitted,
+        "not in permitted",
+    );
+    let limit = permitted & inheritable;
+    let ambient = within(
+        "ambient",
+        given.ambient(),
+        limit,
+        "not in permitted and inheritable",
+    );
+    Capabilities {
+        bounding,
+        effective,
+        permitted,
+        inheritable,
+        ambient,
+    }
+}
+
+fn mask(names: Option<&HashSet<Name>>) -> u64 {
+    let names = names.into_iter().flatten();
+    // `Name` shows as "CHOWN", caps reads "CAP_CHOWN".
+    names
+        .filter_map(|name| format!("CAP_{name}").parse::<Capability>().ok())
+        .fold(0, |mask, capability| mask | capability.bitmask())
+}
+
+fn names_of(mask: u64) -> String {
+    let all = caps::all().into_iter();
+    let mut names: Vec<_> = all
+        .filter(|capability| mask & capability.bitmask() != 0)
+        .collect();
+    names.sort_by_key(Capability::index);
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const CHOWN: u64 = 1;
+    const KILL: u64 = 1 << 5;
+
+    fn read(sets: Value) -> (Capabilities, Vec<String>) {
+        let mut document = json!({"process": {"capabilities": sets}});
+        let mut warnings = remove_unknown(&mut document);
+        let given = serde_json::from_value(document["process"]["capabilities"].take()).unwrap();
+        let found = capabilities(Some(&given), &mut warnings);
+        (found, warnings)
+    }
+
+    #[test]
+    fn absent_means_five_empty_sets() {
+        let found = capabilities(None, &mut Vec::new());
+        assert_eq!(found, Capabilities::default());
+        assert_eq!(read(json!({})).0, Capabilities::default());
+    }
+
+    #[test]
+    fn every_name_of_the_kernel_has_a_bit() {
+        let names: Vec<String> = caps::all().iter().map(ToString::to_string).collect();
+        assert_eq!(names.len(), 41);
+        let (found, warnings) = read(json!({"bounding": names}));
+        assert_eq!(found.bounding, (1 << 41) - 1);
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn unknown_names_are_left_out_with_a_warning() {
+        let (found, warnings) = read(json!({"bounding": ["CAP_CHOWN", "CAP_NEW", "chown"]}));
+        assert_eq!(found.bounding, CHOWN);
+        assert_eq!(
+            warnings,
+            [
+                "process.capabilities.bounding: there is no capability \"CAP_NEW\"",
+                "process.capabilities.bounding: there is no capability \"chown\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_kernel_would_refuse_is_left_out_with_a_warning() {
+        let cases = [
+            (
+                json!({"permitted": ["CAP_CHOWN"], "effective": ["CAP_CHOWN", "CAP_KILL"]}),
+                "effective: without CAP_KILL: not in permitted",
+            ),
+            (
+                json!({"bounding": ["CAP_CHOWN"], "inheritable": ["CAP_KILL"]}),
+                "inheritable: without CAP_KILL: not in bounding",
+            ),
+            (
+                json!({"permitted": ["CAP_KILL"], "ambient": ["CAP_KILL", "CAP_CHOWN"]}),
+                "ambient: without CAP_CHOWN CAP_KILL: not in permitted and inheritable",
+            ),
+        ];
+        for (sets, message) in cases {
+            let (found, warnings) = read(sets);
+            assert_eq!(warnings, [format!("process.capabilities.{message}")]);
+            assert_eq!(
+                (found.effective & KILL, found.inheritable, found.ambient),
+                (0, 0, 0)
+            );
+        }
+    }
+
+    #[test]
+    fn ambient_within_permitted_and_inheritable_is_kept() {
+        let set = ["CAP_KILL"];
+        let (found, warnings) = read(json!({
+            "bounding": set, "permitted": set, "effective": set, "inheritable": set, "ambient": set
+        }));
+        assert_eq!(found.ambient, KILL);
+        assert!(warnings.is_empty());
+    }
+}

@@ -1,0 +1,158 @@
+//! Id maps: those of the user namespace and those of id-mapped mounts (user_namespaces(7)).
+//!
+//! The kernel checks all of this again, but answers one EINVAL for everything.
+
+use oci_spec::runtime::LinuxIdMapping;
+
+use super::{IdMaps, IdRange, MapWriter};
+use crate::error::{Error, Result};
+use crate::sys::credentials;
+
+/// Lines that the kernel takes, since Linux 4.15 (UID_GID_MAP_MAX_EXTENTS).
+const LINE_LIMIT: usize = 340;
+
+/// Reads a list of mappings; absent means empty.
+pub(super) fn ranges(property: &str, given: Option<&Vec<LinuxIdMapping>>) -> Result<Vec<IdRange>> {
+    let given = given.map_or(&[][..], Vec::as_slice);
+    if given.len() > LINE_LIMIT {
+        let problem = format!("has {} entries; the kernel takes {LINE_LIMIT}", given.len());
+        return Err(Error::config(property, problem));
+    }
+    let mut ranges = Vec::with_capacity(given.len());
+    for (at, mapping) in given.iter().enumerate() {
+        let range = IdRange {
+            container: mapping.container_id(),
+            host: mapping.host_id(),
+            size: mapping.size(),
+        };
+        check(&format!("{property}[{at}]"), range, &ranges)?;
+        ranges.push(range);
+    }
+    Ok(ranges)
+}
+
+fn check(property: &str, range: IdRange, before: &[IdRange]) -> Result<()> {
+    if range.size == 0 {
+        return Err(Error::config(format!("{property}.size"), "maps nothing"));
+    }
+    // 4294967295 is (uid_t) -1, which means "no id": the end may reach it, not pass it.
+    let fits = |first: u32| first.checked_add(range.size).is_some();
+    if !fits(range.container) || !fits(range.host) {
+        return Err(Error::config(
+            property,
+            "goes beyond the last id, 4294967294",
+        ));
+    }
+    let overlaps = |one: u32, other: u32, size: u32| one < other + size && other < one + range.size;
+    let clash = before.iter().any(|known| {
+        overlaps(range.container, known.container, known.size)
+            || overlaps(range.host, known.host, known.size)
+    });
+    if clash {
+        return Err(Error::config(property, "overlaps an entry before it"));
+    }
+    Ok(())
+}
+
+/// `id`, if the container can have it: 4294967295 means "leave as it is" to setresuid(2), so that
+/// the process would stay root (the class of CVE-2026-30892), and what is not mapped is EINVAL.
+/// Empty ranges: there is no map, or it is not ours to know.
+pub(super) fn mapped(property: &str, id: u32, ranges: &[IdRange]) -> Result<u32> {
+    if id == u32::MAX {
+        return Err(Error::config(
+            property,
+            format!("{id} is not an id but the absence of one"),
+        ));
+    }
+    if !ranges.is_empty() && !contains(ranges, id) {
+        return Err(Error::config(
+            property,
+            format!("{id} is not mapped in the user namespace"),
+        ));
+    }
+    Ok(id)
+}
+
+fn contains(ranges: &[IdRange], id: u32) -> bool {
+    ranges.iter().any(|range| {
+        id.checked_sub(range.container)
+            .is_some_and(|offset| offset < range.size)
+    })
+}
+
+/// Who has to write these maps: root may write any, others one line of their own id, and
+/// for all else the set-user-ID helpers look into /etc/subuid.
+pub(super) fn writer(maps: &IdMaps) -> MapWriter {
+    let (uid, gid) = (credentials::geteuid(), credentials::getegid());
+    if uid == 0 {
+        return MapWriter::Privileged;
+    }
+    let own =
+        |ranges: &[IdRange], id: u32| matches!(ranges, [only] if only.size == 1 && only.host == id);
+    if own(&maps.uids, uid) && own(&maps.gids, gid) {
+        MapWriter::SingleId
+    } else {
+        MapWriter::Helpers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(triples: &[(u32, u32, u32)]) -> Result<Vec<IdRange>> {
+        let given: Vec<LinuxIdMapping> = triples
+            .iter()
+            .map(|(container, host, size)| json!({"containerID": container, "hostID": host, "size": size}))
+            .map(|mapping| serde_json::from_value(mapping).unwrap())
+            .collect();
+        ranges("linux.uidMappings", Some(&given))
+    }
+
+    #[test]
+    fn maps_that_the_kernel_takes_are_taken() {
+        let good: &[&[(u32, u32, u32)]] = &[
+            &[],
+            &[(0, 1000, 1)],
+            &[(0, 0, u32::MAX)],
+            &[(0, 1000, 1), (1, 100_000, 65_536)],
+            &[(u32::MAX - 1, u32::MAX - 1, 1)],
+            &[(10, 5, 5), (5, 10, 5)],
+        ];
+        for triples in good {
+            assert_eq!(read(triples).unwrap().len(), triples.len(), "{triples:?}");
+        }
+    }
+
+    #[test]
+    fn maps_that_the_kernel_refuses_are_named() {
+        let bad: &[(&[(u32, u32, u32)], &str)] = &[
+            (&[(0, 0, 0)], "linux.uidMappings[0].size: maps nothing"),
+            (&[(1, 0, u32::MAX)], "linux.uidMappings[0]: goes beyond"),
+            (&[(0, u32::MAX, 1)], "linux.uidMappings[0]: goes beyond"),
+            (&[(0, 0, 2), (1, 5, 1)], "linux.uidMappings[1]: overlaps"),
+            (&[(0, 0, 2), (5, 1, 1)], "linux.uidMappings[1]: overlaps"),
+            (&[(7, 7, 1); 341], "linux.uidMappings: has 341 entries"),
+        ];
+        for (triples, message) in bad {
+            let error = read(triples).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_looked_up_as_the_container_sees_it() {
+        let ranges = read(&[(0, 1000, 1), (10, 100_000, 10)]).unwrap();
+        for (id, mapped) in [
+            (0, true),
+            (1, false),
+            (9, false),
+            (10, true),
+            (19, true),
+            (20, false),
+        ] {
+            assert_eq!(contains(&ranges, id), mapped, "{id}");
+        }
+    }
+}
