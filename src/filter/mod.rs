@@ -1,14 +1,31 @@
-//! The system call filter: an OCI profile, compiled to the programs that seccomp(2) loads.
+//! The system call filter: an OCI profile, compiled to the program that seccomp(2) loads.
+//!
+//! The kernel runs the program at every system call, over `struct seccomp_data`
+//! (number, AUDIT_ARCH, six arguments), and does what the returned number
+//! says. [`compile`] decides who answers for which number, [`assemble`] writes
+//! the instructions. Read them in this order. Man pages: seccomp(2), bpf(4) of
+//! the BSDs for the instructions; specification: config-linux.md, "Seccomp".
 
 use std::ffi::CString;
+
+use crate::sys::syscalls::Abi;
+
+mod assemble;
+mod compile;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use compile::compile;
+pub use seccompiler::BpfProgram as Program;
 
 /// linux.seccomp, with numbers instead of names where the kernel wants numbers.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// What happens to a call that no rule names.
     pub default_action: Action,
-    /// AUDIT_ARCH_* values the profile speaks of; empty: the machine's own.
-    pub architectures: Vec<u32>,
+    /// The interfaces the rules hold for, the machine's own among them. Calls
+    /// through any other kill the process.
+    pub abis: Vec<&'static Abi>,
     /// SECCOMP_FILTER_FLAG_* for seccomp(2).
     pub flags: u64,
     /// The socket that gets the listener's descriptor.
@@ -20,9 +37,16 @@ pub struct Profile {
 }
 
 /// Names of system calls and what happens to them.
+///
+/// Several rules may name one call. As in libseccomp a rule without conditions
+/// beats those with, wherever it stands, and the first of two such wins; and,
+/// as in runc and crun, a rule whose action is the default one is left out.
+/// Among rules with conditions the first that holds wins (libseccomp sorts
+/// them by the arguments they look at instead; only overlapping rules with
+/// different actions can tell).
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Names; one that this kernel interface does not know is skipped, as the specification allows.
+    /// Names; one that an interface does not know is skipped, as in runc and crun.
     pub names: Vec<String>,
     /// What happens.
     pub action: Action,
@@ -30,7 +54,7 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
 }
 
-/// What the kernel does (SECCOMP_RET_*).
+/// What the kernel does (SECCOMP_RET_* of <linux/seccomp.h>), the mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// SECCOMP_RET_ALLOW
@@ -49,6 +73,22 @@ pub enum Action {
     KillThread,
     /// SECCOMP_RET_KILL_PROCESS
     KillProcess,
+}
+
+impl Action {
+    /// What a filter returns for it: the action above, its data in the lower 16 bits.
+    pub fn value(self) -> u32 {
+        match self {
+            Self::Allow => 0x7fff_0000,
+            Self::Log => 0x7ffc_0000,
+            Self::Trace(data) => 0x7ff0_0000 | u32::from(data),
+            Self::Notify => 0x7fc0_0000,
+            Self::Errno(errno) => 0x0005_0000 | u32::from(errno),
+            Self::Trap => 0x0003_0000,
+            Self::KillThread => 0,
+            Self::KillProcess => 0x8000_0000,
+        }
+    }
 }
 
 /// A comparison of one argument.
@@ -77,6 +117,6 @@ pub enum Operator {
     GreaterOrEqual,
     /// `>`
     Greater,
-    /// `argument & mask == value`: the mask is `valueTwo`'s partner, see the specification.
+    /// `argument & mask == value & mask`
     MaskedEqual(u64),
 }

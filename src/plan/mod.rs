@@ -18,6 +18,9 @@ use nix::sched::CloneFlags;
 
 use crate::filter::Profile;
 
+pub mod default_profile;
+pub mod seccomp;
+
 /// Everything that the stages need to know.
 #[derive(Debug, Clone)]
 pub struct Plan {

@@ -9,5 +9,7 @@
 
 pub mod file;
 mod record;
+pub mod seccomp;
+pub mod syscalls;
 
 pub use record::{Outcome, Recorder, record};

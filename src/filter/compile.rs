@@ -1,0 +1,190 @@
+//! From a profile to a program: who answers for which number.
+//!
+//! The program asks, in this order: through which interface does the call
+//! come (a foreign one kills: its numbers mean other calls); what is its
+//! number, by a binary search over ranges of numbers with one answer; and, for
+//! the few numbers whose rules look at arguments, which rule holds. The last
+//! part, comparing 64-bit arguments on a machine with a 32-bit accumulator, is
+//! seccompiler's work.
+
+use std::collections::{BTreeMap, HashMap};
+
+use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, sock_filter};
+
+use super::assemble::{Assembler, Field, Place, Target};
+use super::{Action, Condition, Operator, Profile, Program, Rule};
+use crate::error::{Error, Result};
+use crate::sys::syscalls::Abi;
+
+const ENOSYS: u16 = nix::errno::Errno::ENOSYS as u16;
+
+/// What a profile says of one call of one interface.
+type Verdicts<'a> = BTreeMap<u32, Vec<Verdict<'a>>>;
+
+#[derive(Debug, Clone)]
+struct Verdict<'a> {
+    conditions: std::borrow::Cow<'a, [Condition]>,
+    action: Action,
+}
+
+/// The program for seccomp(2), in the order of execution.
+///
+/// # Errors
+/// A configuration error when the profile needs more instructions than the kernel takes.
+pub fn compile(profile: &Profile) -> Result<Program> {
+    let mut program = Assembler::default();
+    // KILL_PROCESS, not an errno: libseccomp kills too, and one who calls
+    // through a foreign interface either cannot go on or looks for a hole.
+    let mut entry = program.returning(Action::KillProcess.value());
+    // Written last is executed first: the machine's own interface.
+    for abi in profile.abis.iter().rev() {
+        let numbers = interface(&mut program, profile, abi)?;
+        entry = program.if_equal(abi.audit_arch, numbers, entry);
+    }
+    program.load(Field::Arch, entry);
+    program.finish()
+}
+
+/// The part of the program for the calls of one interface.
+fn interface(program: &mut Assembler, profile: &Profile, abi: &Abi) -> Result<Place> {
+    let default = Target::Return(profile.default_action.value());
+    let mut ranges = Vec::new();
+    let mut next = 0;
+    for (number, verdicts) in verdicts(profile, abi) {
+        if number > next {
+            ranges.push((next, default));
+        }
+        ranges.push((number, target(program, profile, &verdicts)?));
+        next = number + 1;
+    }
+    let newer = Target::Return(newer(profile, next).value());
+    ranges.push((next, newer));
+    if let Some(foreign) = abi.foreign_from {
+        ranges.push((foreign, Target::Return(Action::KillProcess.value())));
+        // A tracer skips a call by making its number -1: that is no foreign call.
+        ranges.push((u32::MAX, newer));
+    }
+    ranges.dedup_by_key(|(_, target)| *target);
+    let search = program.search(ranges[0].1, &ranges[1..]);
+    Ok(program.load(Field::Number, search))
+}
+
+/// The answer for numbers above the highest that the profile names. Whoever
+/// wrote a profile with a refusing default did not know these calls, and
+/// programs fall back to older calls on ENOSYS, not on EPERM (runc does the
+/// same). A profile that names nothing meant all calls.
+fn newer(profile: &Profile, first: u32) -> Action {
+    match profile.default_action {
+        Action::Allow | Action::Log | Action::Trace(_) => profile.default_action,
+        default if first == 0 => default,
+        _ => Action::Errno(ENOSYS),
+    }
+}
+
+/// The rules by number. A number whose rules change nothing is there with
+/// none, because it is known to the profile nevertheless.
+fn verdicts<'a>(profile: &'a Profile, abi: &Abi) -> Verdicts<'a> {
+    let numbers: HashMap<_, _> = abi.calls().collect();
+    let mut verdicts = Verdicts::new();
+    let mut add = |name: &str, rule: &Rule, conditions| {
+        let Some(&number) = numbers.get(name) else {
+            return;
+        };
+        let known = verdicts.entry(number).or_default();
+        if rule.action != profile.default_action {
+            let action = rule.action;
+            known.push(Verdict { conditions, action });
+        }
+    };
+    for rule in &profile.rules {
+        for name in &rule.names {
+            add(name, rule, rule.conditions.as_slice().into());
+            // The arguments of a multiplexed call are in memory, out of the
+            // filter's sight: what is refused for some is refused for all.
+            if rule.conditions.is_empty() || rule.action > profile.default_action {
+                for (through, condition) in multiplexed(abi, name) {
+                    add(through, rule, vec![condition].into());
+                }
+            }
+        }
+    }
+    verdicts
+}
+
+/// Through which other calls `name` is reached, and by which first argument.
+fn multiplexed(abi: &Abi, name: &str) -> impl Iterator<Item = (&'static str, Condition)> {
+    abi.multiplexed
+        .iter()
+        .filter_map(move |(through, first, names)| {
+            let (_, value) = names.split(' ').zip(*first..).find(|(n, _)| *n == name)?;
+            // ipc(2) takes a version in the upper half and ignores most of them.
+            let operator = Operator::MaskedEqual(0xffff);
+            Some((
+                *through,
+                Condition {
+                    index: 0,
+                    operator,
+                    value,
+                },
+            ))
+        })
+}
+
+/// The answer for one number: a value, or a block that looks at the arguments.
+fn target(program: &mut Assembler, profile: &Profile, verdicts: &[Verdict]) -> Result<Target> {
+    if let Some(verdict) = verdicts
+        .iter()
+        .find(|verdict| verdict.conditions.is_empty())
+    {
+        return Ok(Target::Return(verdict.action.value()));
+    }
+    if verdicts.is_empty() {
+        return Ok(Target::Return(profile.default_action.value()));
+    }
+    let mut block = Program::new();
+    for verdict in verdicts {
+        // seccompiler's rule falls through to the next instruction if all
+        // conditions hold, and skips exactly that one if one fails.
+        let rule = rule(&verdict.conditions)
+            .map_err(|error| Error::config("linux.seccomp.syscalls", error.to_string()))?;
+        block.extend(Program::from(rule));
+        block.push(returning(verdict.action));
+    }
+    block.push(returning(profile.default_action));
+    Ok(Target::Goto(program.block(block)))
+}
+
+fn returning(action: Action) -> sock_filter {
+    let (code, k) = (0x06, action.value()); // BPF_RET | BPF_K
+    sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// Conditions in seccompiler's words. Qword, as in libseccomp: an allow-list
+/// that compared 32 of the 64 bits could be cheated with the others. (A
+/// deny-list can be cheated so where the kernel itself takes 32: allow instead.)
+fn rule(conditions: &[Condition]) -> std::result::Result<SeccompRule, seccompiler::BackendError> {
+    let compare = |condition: &Condition| {
+        let operator = match condition.operator {
+            Operator::NotEqual => SeccompCmpOp::Ne,
+            Operator::Less => SeccompCmpOp::Lt,
+            Operator::LessOrEqual => SeccompCmpOp::Le,
+            Operator::Equal => SeccompCmpOp::Eq,
+            Operator::GreaterOrEqual => SeccompCmpOp::Ge,
+            Operator::Greater => SeccompCmpOp::Gt,
+            Operator::MaskedEqual(mask) => SeccompCmpOp::MaskedEq(mask),
+        };
+        let length = SeccompCmpArgLen::Qword;
+        SeccompCondition::new(condition.index, length, operator, condition.value)
+    };
+    SeccompRule::new(
+        conditions
+            .iter()
+            .map(compare)
+            .collect::<std::result::Result<_, _>>()?,
+    )
+}

@@ -1,0 +1,400 @@
+//! linux.seccomp, read into a [`Profile`].
+//!
+//! Where the specification is silent this follows what runc and crun do, since
+//! that is what profiles are written against; each such place says so.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
+use oci_spec::runtime::{
+    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag,
+    LinuxSeccompOperator, LinuxSyscall,
+};
+
+use crate::error::{Error, Result};
+use crate::filter::{Action, Condition, Operator, Profile, Rule};
+use crate::sys::syscalls::{self, Abi};
+
+const HERE: &str = "linux.seccomp";
+const EPERM: u32 = nix::errno::Errno::EPERM as u32;
+/// MAX_ERRNO of <linux/err.h>: what a system call can fail with at most.
+const MAX_ERRNO: u32 = 4095;
+
+// SECCOMP_FILTER_FLAG_* of <linux/seccomp.h>.
+const TSYNC: u64 = 1;
+const LOG: u64 = 1 << 1;
+const SPEC_ALLOW: u64 = 1 << 2;
+const NEW_LISTENER: u64 = 1 << 3;
+const TSYNC_ESRCH: u64 = 1 << 4;
+const WAIT_KILLABLE_RECV: u64 = 1 << 5;
+
+/// The calls with which the container's first process, already filtered, hands
+/// over the listener (and, explained, tells of it). A notification of one of
+/// them would wait for a listener that nobody has yet, for ever.
+const HANDS_OVER: [&str; 3] = ["sendmsg", "recvmsg", "write"];
+
+/// Reads linux.seccomp.
+///
+/// # Errors
+/// A configuration error with the path of the property.
+pub fn profile(seccomp: &LinuxSeccomp) -> Result<Profile> {
+    let errno = (seccomp.default_errno_ret(), "defaultErrnoRet");
+    let default_action = action(seccomp.default_action(), errno, HERE)?;
+    let mut rules = Vec::new();
+    for (index, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
+        rules.extend(entry(syscall, &format!("{HERE}.syscalls[{index}]"))?);
+    }
+    let notifies = rules.iter().any(|rule| rule.action == Action::Notify);
+    let profile = Profile {
+        default_action,
+        abis: abis(seccomp.architectures().as_deref().unwrap_or_default()),
+        flags: flags(seccomp.flags().as_deref().unwrap_or_default(), notifies),
+        listener_path: listener_path(seccomp, notifies)?,
+        listener_metadata: seccomp.listener_metadata().clone().unwrap_or_default(),
+        rules,
+    };
+    check_default(&profile)?;
+    Ok(profile)
+}
+
+/// runc refuses this too: see [`HANDS_OVER`].
+fn check_default(profile: &Profile) -> Result<()> {
+    if profile.default_action == Action::Notify {
+        return Err(Error::config(
+            format!("{HERE}.defaultAction"),
+            "SCMP_ACT_NOTIFY cannot be the default: handing over the listener would wait for the \
+             listener",
+        ));
+    }
+    Ok(())
+}
+
+/// An action with its number; EPERM where the configuration is silent.
+fn action(
+    action: LinuxSeccompAction,
+    (errno, property): (Option<u32>, &str),
+    path: &str,
+) -> Result<Action> {
+    let number = |limit: u32| {
+        let errno = errno.unwrap_or(EPERM);
+        let fits = u16::try_from(errno).ok().filter(|_| errno <= limit);
+        fits.ok_or_else(|| {
+            let problem = format!("{errno} is out of range, {limit} is the highest");
+            Error::config(format!("{path}.{property}"), problem)
+        })
+    };
+    let plain = match action {
+        LinuxSeccompAction::ScmpActErrno => return Ok(Action::Errno(number(MAX_ERRNO)?)),
+        LinuxSeccompAction::ScmpActTrace => return Ok(Action::Trace(number(u16::MAX.into())?)),
+        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => {
+            Action::KillThread
+        }
+        LinuxSeccompAction::ScmpActKillProcess => Action::KillProcess,
+        LinuxSeccompAction::ScmpActTrap => Action::Trap,
+        LinuxSeccompAction::ScmpActNotify => Action::Notify,
+        LinuxSeccompAction::ScmpActLog => Action::Log,
+        LinuxSeccompAction::ScmpActAllow => Action::Allow,
+    };
+    match errno {
+        Some(_) => Err(Error::config(
+            format!("{path}.{property}"),
+            format!("{action} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do"),
+        )),
+        None => Ok(plain),
+    }
+}
+
+/// One entry of `syscalls`: usually one rule.
+///
+/// All `args` of an entry have to hold (that each was enough by itself was
+/// CVE-2017-18367). But where two of them look at the same argument, runc and
+/// crun let each be enough by itself, because old profiles meant that; so here.
+fn entry(syscall: &LinuxSyscall, path: &str) -> Result<Vec<Rule>> {
+    let errno = (syscall.errno_ret(), "errnoRet");
+    let action = action(syscall.action(), errno, path)?;
+    let names = syscall.names().clone();
+    if names.is_empty() {
+        let problem = "must have at least one entry";
+        return Err(Error::config(format!("{path}.names"), problem));
+    }
+    let held = |name: &&String| action == Action::Notify && HANDS_OVER.contains(&name.as_str());
+    if let Some(name) = names.iter().find(held) {
+        let problem = format!("SCMP_ACT_NOTIFY cannot be used for {name}: jec needs it itself");
+        return Err(Error::config(format!("{path}.action"), problem));
+    }
+    let mut conditions = Vec::new();
+    for (index, arg) in syscall.args().iter().flatten().enumerate() {
+        conditions.push(condition(arg, &format!("{path}.args[{index}]"))?);
+    }
+    let rule = |conditions| Rule {
+        names: names.clone(),
+        action,
+        conditions,
+    };
+    Ok(if looks_twice(&conditions) {
+        let alone = |condition| rule(vec![condition]);
+        conditions.into_iter().map(alone).collect()
+    } else {
+        vec![rule(conditions)]
+    })
+}
+
+fn looks_twice(conditions: &[Condition]) -> bool {
+    let mut seen = [false; 6];
+    conditions
+        .iter()
+        .any(|condition| std::mem::replace(&mut seen[usize::from(condition.index)], true))
+}
+
+fn condition(arg: &LinuxSeccompArg, path: &str) -> Result<Condition> {
+    let Some(index) = u8::try_from(arg.index()).ok().filter(|index| *index < 6) else {
+        let problem = format!("{} is out of range: arguments are 0 to 5", arg.index());
+        return Err(Error::config(format!("{path}.index"), problem));
+    };
+    let operator = match arg.op() {
+        LinuxSeccompOperator::ScmpCmpNe => Operator::NotEqual,
+        LinuxSeccompOperator::ScmpCmpLt => Operator::Less,
+        LinuxSeccompOperator::ScmpCmpLe => Operator::LessOrEqual,
+        LinuxSeccompOperator::ScmpCmpEq => Operator::Equal,
+        LinuxSeccompOperator::ScmpCmpGe => Operator::GreaterOrEqual,
+        LinuxSeccompOperator::ScmpCmpGt => Operator::Greater,
+        LinuxSeccompOperator::ScmpCmpMaskedEq => Operator::MaskedEqual(arg.value()),
+    };
+    // SCMP_CMP_MASKED_EQ alone has two values: `value` is the mask, `valueTwo`
+    // what has to be left (seccomp_rule_add(3)); absent is 0, as in runc and crun.
+    let value = match operator {
+        Operator::MaskedEqual(_) => arg.value_two().unwrap_or_default(),
+        _ => arg.value(),
+    };
+    Ok(Condition {
+        index,
+        operator,
+        value,
+    })
+}
+
+/// The machine's own interface always, as in libseccomp, and i386 on x86_64
+/// where it is listed. The other names stay closed: interfaces of other
+/// machines do not exist here, and x32 and 32-bit ARM, for which jec has no
+/// rules, are refused whether they are listed or not.
+fn abis(architectures: &[Arch]) -> Vec<&'static Abi> {
+    let mut abis = vec![syscalls::NATIVE];
+    if cfg!(target_arch = "x86_64") && architectures.contains(&Arch::ScmpArchX86) {
+        abis.push(&syscalls::I386);
+    }
+    abis
+}
+
+/// Flags for seccomp(2). Absent means none; runc and crun then set SPEC_ALLOW,
+/// which before Linux 5.16 turns a mitigation of Spectre v4 off unasked.
+fn flags(flags: &[LinuxSeccompFilterFlag], notifies: bool) -> u64 {
+    let number = |flag: &LinuxSeccompFilterFlag| match flag {
+        LinuxSeccompFilterFlag::SeccompFilterFlagLog => LOG,
+        // With a listener the kernel wants to be told that a thread which
+        // cannot follow is an errno, not a descriptor (Linux 5.7).
+        LinuxSeccompFilterFlag::SeccompFilterFlagTsync if notifies => TSYNC | TSYNC_ESRCH,
+        LinuxSeccompFilterFlag::SeccompFilterFlagTsync => TSYNC,
+        LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => SPEC_ALLOW,
+        // How to wait for a listener: without one EINVAL, and nothing to wait for.
+        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv if notifies => WAIT_KILLABLE_RECV,
+        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 0,
+    };
+    let listener = if notifies { NEW_LISTENER } else { 0 };
+    flags
+        .iter()
+        .map(number)
+        .fold(listener, |all, flag| all | flag)
+}
+
+/// Where the listener goes; ignored, as the specification says, where nothing notifies.
+fn listener_path(seccomp: &LinuxSeccomp, notifies: bool) -> Result<Option<CString>> {
+    let property = || format!("{HERE}.listenerPath");
+    let Some(path) = seccomp.listener_path() else {
+        if notifies {
+            return Err(Error::config(property(), "must be set for SCMP_ACT_NOTIFY"));
+        }
+        if seccomp.listener_metadata().is_some() {
+            let problem = "must not be set without listenerPath";
+            return Err(Error::config(format!("{HERE}.listenerMetadata"), problem));
+        }
+        return Ok(None);
+    };
+    let path = CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::config(property(), "has a NUL byte"))?;
+    Ok(notifies.then_some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Profile> {
+        profile(&serde_json::from_str(json).expect("test profiles are well-formed"))
+    }
+
+    /// A profile that allows by default, with these entries of `syscalls`.
+    fn with(syscalls: &str) -> Result<Profile> {
+        parse(&format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/agent","syscalls":[{syscalls}]}}"#
+        ))
+    }
+
+    fn refusal(result: Result<Profile>) -> String {
+        result.expect_err("the profile is refused").to_string()
+    }
+
+    #[test]
+    fn every_action_becomes_what_the_kernel_calls_it() {
+        for (name, action) in [
+            ("KILL", Action::KillThread),
+            ("KILL_THREAD", Action::KillThread),
+            ("KILL_PROCESS", Action::KillProcess),
+            ("TRAP", Action::Trap),
+            ("ERRNO", Action::Errno(1)),
+            ("TRACE", Action::Trace(1)),
+            ("LOG", Action::Log),
+            ("ALLOW", Action::Allow),
+            ("NOTIFY", Action::Notify),
+        ] {
+            let entry = format!(r#"{{"names":["mkdir"],"action":"SCMP_ACT_{name}"}}"#);
+            assert_eq!(with(&entry).unwrap().rules[0].action, action, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_errno_belongs_to_errno_and_trace_only() {
+        let entry = r#"{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":38}"#;
+        assert_eq!(with(entry).unwrap().rules[0].action, Action::Errno(38));
+        let entry = r#"{"names":["mkdir"],"action":"SCMP_ACT_KILL","errnoRet":38}"#;
+        assert!(
+            refusal(with(entry)).starts_with("linux.seccomp.syscalls[0].errnoRet: SCMP_ACT_KILL")
+        );
+        let default = r#"{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}"#;
+        assert!(refusal(parse(default)).starts_with("linux.seccomp.defaultErrnoRet: "));
+    }
+
+    #[test]
+    fn an_errno_that_no_call_can_return_is_refused() {
+        let entry = r#"{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":4096}"#;
+        assert_eq!(
+            refusal(with(entry)),
+            "linux.seccomp.syscalls[0].errnoRet: 4096 is out of range, 4095 is the highest"
+        );
+    }
+
+    #[test]
+    fn masked_equal_takes_the_mask_from_value_and_the_rest_from_value_two() {
+        let entry = r#"{"names":["clone"],"action":"SCMP_ACT_ERRNO","args":[
+            {"index":0,"value":2114060288,"valueTwo":7,"op":"SCMP_CMP_MASKED_EQ"}]}"#;
+        let condition = with(entry).unwrap().rules[0].conditions[0];
+        assert_eq!(condition.operator, Operator::MaskedEqual(0x7e02_0000));
+        assert_eq!(condition.value, 7);
+    }
+
+    #[test]
+    fn conditions_on_two_arguments_are_one_rule() {
+        let entry = r#"{"names":["socket"],"action":"SCMP_ACT_ERRNO","args":[
+            {"index":0,"value":16,"op":"SCMP_CMP_EQ"},{"index":2,"value":9,"op":"SCMP_CMP_EQ"}]}"#;
+        let rules = with(entry).unwrap().rules;
+        assert_eq!((rules.len(), rules[0].conditions.len()), (1, 2));
+    }
+
+    #[test]
+    fn conditions_on_one_argument_are_a_rule_each() {
+        let entry = r#"{"names":["socket"],"action":"SCMP_ACT_ERRNO","args":[
+            {"index":0,"value":38,"op":"SCMP_CMP_EQ"},{"index":0,"value":40,"op":"SCMP_CMP_EQ"}]}"#;
+        let rules = with(entry).unwrap().rules;
+        assert_eq!(rules.len(), 2);
+        assert!(rules.iter().all(|rule| rule.conditions.len() == 1));
+    }
+
+    #[test]
+    fn a_seventh_argument_is_refused_by_its_path() {
+        let good = r#"{"names":["mkdir"],"action":"SCMP_ACT_LOG"}"#;
+        let bad = r#"{"names":["mkdir"],"action":"SCMP_ACT_LOG","args":[
+            {"index":6,"value":0,"op":"SCMP_CMP_EQ"}]}"#;
+        let problem = refusal(with(&format!("{good},{bad}")));
+        assert!(
+            problem.starts_with("linux.seccomp.syscalls[1].args[0].index: 6 "),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn an_entry_without_names_is_refused() {
+        let problem = refusal(with(r#"{"names":[],"action":"SCMP_ACT_LOG"}"#));
+        assert!(
+            problem.starts_with("linux.seccomp.syscalls[0].names: "),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn calls_that_hand_over_the_listener_cannot_notify() {
+        for name in HANDS_OVER {
+            let entry = format!(r#"{{"names":["mkdir","{name}"],"action":"SCMP_ACT_NOTIFY"}}"#);
+            let problem = refusal(with(&entry));
+            assert!(
+                problem.contains(&format!("cannot be used for {name}")),
+                "{problem}"
+            );
+        }
+        let default = r#"{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/agent"}"#;
+        assert!(refusal(parse(default)).starts_with("linux.seccomp.defaultAction: "));
+    }
+
+    #[test]
+    fn a_listener_is_asked_for_only_where_something_notifies() {
+        let notify = with(r#"{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}"#).unwrap();
+        assert_eq!(notify.flags, NEW_LISTENER);
+        assert_eq!(notify.listener_path.as_deref(), Some(c"/agent"));
+        let log = with(r#"{"names":["mkdir"],"action":"SCMP_ACT_LOG"}"#).unwrap();
+        assert_eq!((log.flags, log.listener_path), (0, None));
+    }
+
+    #[test]
+    fn a_listener_without_an_address_is_refused() {
+        let problem = refusal(parse(
+            r#"{"defaultAction":"SCMP_ACT_ALLOW",
+                "syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}"#,
+        ));
+        assert_eq!(
+            problem,
+            "linux.seccomp.listenerPath: must be set for SCMP_ACT_NOTIFY"
+        );
+        let problem = refusal(parse(
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#,
+        ));
+        assert!(
+            problem.starts_with("linux.seccomp.listenerMetadata: "),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn flags_become_the_kernels_bits() {
+        let all = r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_TSYNC",
+            "SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}"#;
+        assert_eq!(parse(all).unwrap().flags, TSYNC | LOG | SPEC_ALLOW);
+    }
+
+    #[test]
+    fn an_unknown_flag_is_refused_by_its_name() {
+        let json = r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_MAGIC"]}"#;
+        let error = serde_json::from_str::<LinuxSeccomp>(json).unwrap_err();
+        assert!(
+            error.to_string().contains("SECCOMP_FILTER_FLAG_MAGIC"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn interfaces_of_other_machines_are_left_out() {
+        let json = r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64",
+            "SCMP_ARCH_X86","SCMP_ARCH_X32","SCMP_ARCH_S390X","SCMP_ARCH_ARM"]}"#;
+        let abis = parse(json).unwrap().abis;
+        assert_eq!(abis[0], syscalls::NATIVE);
+        assert_eq!(abis.len(), if cfg!(target_arch = "x86_64") { 2 } else { 1 });
+    }
+}
