@@ -206,6 +206,9 @@ pub struct ContainerFlags {
     /// The words of the command, once [`parse`] has told them from the target.
     #[arg(skip)]
     pub command: Vec<String>,
+    /// A `--` stood before the command.
+    #[arg(skip)]
+    pub separated: bool,
     /// TARGET, as written.
     #[arg(skip)]
     pub target: Option<String>,
@@ -404,10 +407,110 @@ impl ContainerFlags {
     fn split_words(&mut self, line: &[OsString]) {
         let mut words = std::mem::take(&mut self.words).into_iter().peekable();
         let before = line.len().checked_sub(words.len() + 1);
-        if before.is_none_or(|at| line[at] != "--") {
+        self.separated = before.is_some_and(|at| line[at] == "--");
+        if !self.separated {
             self.target = words.next();
-            words.next_if_eq("--");
+            self.separated = words.next_if_eq("--").is_some();
         }
         self.command = words.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn clap_finds_no_contradiction_in_the_flags() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_fits_a_small_terminal() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.lines().count() <= 24, "{help}");
+        assert!(!help.contains("init"), "hidden");
+    }
+
+    #[test]
+    fn target_and_command_are_told_apart() {
+        for (line, target, command) in [
+            ("jec run", None, &[][..]),
+            ("jec run --", None, &[]),
+            ("jec run -- sh", None, &["sh"]),
+            ("jec run --memory 64M -- sh -c x", None, &["sh", "-c", "x"]),
+            ("jec run ./r", Some("./r"), &[]),
+            ("jec run ./r sh -c x", Some("./r"), &["sh", "-c", "x"]),
+            ("jec run ./r -- sh", Some("./r"), &["sh"]),
+            ("jec run ./r -- -- sh", Some("./r"), &["--", "sh"]),
+            ("jec run -- -- sh", None, &["--", "sh"]),
+            (
+                "jec run -t ./r --memory 64M",
+                Some("./r"),
+                &["--memory", "64M"],
+            ),
+            ("jec run ./r ls --", Some("./r"), &["ls", "--"]),
+            ("jec --root /x run --debug ./r", Some("./r"), &[]),
+        ] {
+            let Command::Run(run) = parsed(line).unwrap().command else {
+                panic!("{line}")
+            };
+            assert_eq!(run.container.target.as_deref(), target, "{line}");
+            assert_eq!(run.container.command, command, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_flags_that_make_the_container_count_as_given() {
+        let line = "jec run --explain --keep --root /x -m 1M --no-tty --cap-add ALL c1";
+        let Command::Run(run) = parsed(line).unwrap().command else {
+            panic!()
+        };
+        let mut given = run.container.given;
+        given.sort();
+        assert_eq!(given, ["--cap-add", "--memory", "--no-tty"]);
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in [
+            "jec --root /x delete a",
+            "jec delete --root /x a",
+            "jec delete a --root /x",
+        ] {
+            assert_eq!(
+                parsed(line).unwrap().global.root,
+                Some("/x".into()),
+                "{line}"
+            );
+        }
+        let json = parsed("jec --log-format json --log f stages --json pivot-root").unwrap();
+        assert_eq!(json.global.log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn the_other_commands_take_what_they_need() {
+        for line in [
+            "jec",
+            "jec delete",
+            "jec init",
+            "jec init --",
+            "jec exec a",
+            "jec run --rm --keep",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+        let Command::Init(init) = parsed("jec init -- ls -- -l").unwrap().command else {
+            panic!()
+        };
+        assert_eq!(init.command, ["ls", "--", "-l"]);
+        let Command::Delete(delete) = parsed("jec delete -f a").unwrap().command else {
+            panic!()
+        };
+        assert!(delete.force && delete.id == "a");
     }
 }

@@ -48,14 +48,19 @@ pub fn flag(text: &str) -> std::result::Result<SeccompFlag, String> {
 /// linux.seccomp.
 pub(super) fn seccomp(flag: &SeccompFlag, bounding: &[Capability]) -> Result<Option<LinuxSeccomp>> {
     match flag {
-        SeccompFlag::Default => Ok(default_profile(bounding)),
+        SeccompFlag::Default => {
+            let mask = bounding
+                .iter()
+                .fold(0, |mask, capability| mask | capability.bitmask());
+            Ok(default_profile(mask))
+        }
         SeccompFlag::None => Ok(None),
         SeccompFlag::File(path) => read(path).map(Some),
     }
 }
 
-/// The profile for a container with these capabilities.
-fn default_profile(_bounding: &[Capability]) -> Option<LinuxSeccomp> {
+/// The profile for a container with these capabilities, as a mask.
+fn default_profile(_bounding: u64) -> Option<LinuxSeccomp> {
     None
 }
 

@@ -93,16 +93,18 @@ const NO_ID: &str = "a container made from a bundle needs an id as TARGET: \
 
 /// `jec run ./rootfs --memory 64M`: a flag that would be taken for the command.
 fn flags_behind_target(flags: &ContainerFlags) -> Result<()> {
-    let first = flags.command.first().filter(|word| word.starts_with('-'));
-    match (first, &flags.target) {
-        (Some(flag), Some(target)) => Err(Error::config(
-            flag,
-            format!(
-                "stands behind TARGET, where the command starts; flags come first: jec run {flag} … {target}"
-            ),
-        )),
-        _ => Ok(()),
-    }
+    let flag = flags
+        .command
+        .first()
+        .filter(|word| word.starts_with('-') && !flags.separated);
+    let (Some(flag), Some(target)) = (flag, &flags.target) else {
+        return Ok(());
+    };
+    let problem = "stands behind TARGET, where the command starts; flags come first";
+    Err(Error::config(
+        flag,
+        format!("{problem}: jec run {flag} … {target}"),
+    ))
 }
 
 fn root_directory(word: &str, machine: &Machine) -> Result<Target> {
@@ -161,4 +163,123 @@ fn open(path: &Path, kind: OFlag) -> Result<OwnedFd> {
     let name = CString::new(path.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::config(path.to_string_lossy(), "a path has no NUL byte"))?;
     file::openat(file::HERE, &name, OFlag::O_PATH | kind, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::cli::{self, Command};
+
+    /// A directory with ./rootfs, ./bundle/config.json and nothing else.
+    fn place() -> (tempfile::TempDir, Machine) {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["rootfs", "bundle"] {
+            std::fs::create_dir(place.path().join(name)).unwrap();
+        }
+        std::fs::write(place.path().join("bundle/config.json"), "{}").unwrap();
+        let machine = Machine {
+            directory: place.path().into(),
+            ..Machine::default()
+        };
+        (place, machine)
+    }
+
+    fn find(line: &str, machine: &Machine) -> Result<Target> {
+        let words = ["jec", "run"].into_iter().chain(line.split_whitespace());
+        let cli = cli::parse(words.map(OsString::from)).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("{line}")
+        };
+        Target::find(&run.container, run.bundle.as_deref(), machine)
+    }
+
+    #[test]
+    fn a_slash_makes_a_path_and_no_slash_an_id() {
+        let (place, machine) = place();
+        let rootfs = Target::Directory(place.path().join("rootfs"));
+        let bundle = Target::Bundle {
+            id: "c1".into(),
+            directory: place.path().join("bundle"),
+        };
+        for (line, target) in [
+            ("", Target::Host),
+            ("-- ls", Target::Host),
+            ("--", Target::Host),
+            ("./rootfs", rootfs.clone()),
+            ("rootfs/ ls -l", rootfs.clone()),
+            ("-m 1M ./rootfs -- -odd-command", rootfs),
+            ("--bundle bundle c1", bundle.clone()),
+            ("-b ./bundle --explain --pid-file p --keep -i c1", bundle),
+        ] {
+            assert_eq!(find(line, &machine), Ok(target), "{line}");
+        }
+        let inside = Machine {
+            directory: place.path().join("rootfs"),
+            ..machine
+        };
+        assert_eq!(
+            find(".", &inside),
+            Ok(Target::Directory(inside.directory.clone()))
+        );
+    }
+
+    #[test]
+    fn every_mistake_about_the_target_is_answered() {
+        let (_place, machine) = place();
+        for (line, answer) in [
+            ("rootfs", "did you mean `jec run ./rootfs`?"),
+            ("ls", "jec run -- ls?"),
+            ("a:b", "letters, digits"),
+            ("./none", "ENOENT"),
+            ("./bundle/config.json", "ENOTDIR"),
+            ("./bundle", "jec run --bundle ./bundle mycontainer"),
+            ("/", "read-only"),
+            ("--bundle bundle", "needs an id"),
+            ("--bundle bundle ./rootfs", "is a path"),
+            ("--bundle rootfs c1", "there is no config.json"),
+            ("./rootfs --memory 64M", "flags come first"),
+            (
+                "--bundle bundle --memory 64M c1",
+                "--memory: the container is made from a bundle",
+            ),
+            (
+                "--bundle bundle -t c1",
+                "--tty: the container is made from a bundle",
+            ),
+            (
+                "--bundle bundle --no-tty c1",
+                "--no-tty: the container is made from a bundle",
+            ),
+            (
+                "--bundle bundle --net none c1",
+                "--net: the container is made from a bundle",
+            ),
+            ("--bundle bundle c1 ls", "process.args of config.json"),
+        ] {
+            let error = find(line, &machine).unwrap_err().to_string();
+            assert!(error.contains(answer), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn ids_are_names_of_directories() {
+        for text in ["a", "A.b_c+d-9", "...", &*"x".repeat(255)] {
+            assert!(id(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "ä",
+            "a\n",
+            "a\0",
+            &*"x".repeat(256),
+        ] {
+            assert!(id(text).is_err(), "{text:?}");
+        }
+    }
 }
