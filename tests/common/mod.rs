@@ -1,0 +1,405 @@
+//! What the tests share: the built jec, a root file system, bundles from
+//! `examples/`, a held container to look at from the host, and the oracle that
+//! compares the host before and after.
+//!
+//! A test looks at kernel state (/proc/PID, cgroupfs, mountinfo), from inside
+//! and from outside. What a machine cannot do is skipped with its reason, by
+//! `skip!`, and counted.
+#![allow(dead_code)] // each test file uses a part
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Prints why a test cannot run here, and ends it. The runner counts the lines.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        println!("SKIPPED: {}", format!($($reason)*));
+        return;
+    }};
+}
+
+/// The jec under test.
+pub fn jec_path() -> PathBuf {
+    std::env::var_os("JEC").map_or_else(|| env!("CARGO_BIN_EXE_jec").into(), PathBuf::from)
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Whether /sys/fs/cgroup is cgroup v2 with this controller, for a cgroup that we could make.
+pub fn has_controller(name: &str) -> bool {
+    let text = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    text.split_whitespace().any(|word| word == name)
+}
+
+/// Whether this machine has pure cgroup v2.
+pub fn has_cgroup2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.procs").exists()
+}
+
+/// A world of its own for one test: a state directory, a temporary directory,
+/// and at the end the proof that nothing is left behind.
+pub struct World {
+    /// Removed at the end.
+    pub dir: tempfile::TempDir,
+    before: Host,
+}
+
+/// What a container could leave behind on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Mount points of our mount namespace.
+    pub mounts: BTreeSet<String>,
+    /// Cgroups with "jec" in their path.
+    pub cgroups: BTreeSet<String>,
+}
+
+impl Host {
+    /// Looks at the host.
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+        let point = |line: &str| line.split(' ').nth(4).map(str::to_owned);
+        let mut cgroups = BTreeSet::new();
+        find_cgroups(Path::new("/sys/fs/cgroup"), &mut cgroups, 6);
+        Self { mounts: text.lines().filter_map(point).collect(), cgroups }
+    }
+}
+
+fn find_cgroups(dir: &Path, found: &mut BTreeSet<String>, depth: usize) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten().filter(|_| depth > 0) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let path = entry.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().contains("jec-test")) {
+                found.insert(path.to_string_lossy().into_owned());
+            }
+            find_cgroups(&path, found, depth - 1);
+        }
+    }
+}
+
+impl World {
+    /// A new world; the host as it is now is what it has to be at the end.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("jec-test-").tempdir().expect("a directory");
+        fs::create_dir(dir.path().join("state")).expect("the state directory");
+        use std::os::unix::fs::PermissionsExt;
+        for path in [dir.path(), &dir.path().join("state")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("mode");
+        }
+        Self { dir, before: Host::now() }
+    }
+
+    /// A path inside.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// An id that no other test has: ids name cgroups, which all tests share.
+    pub fn id(&self, name: &str) -> String {
+        let unique = self.dir.path().file_name().expect("a name").to_string_lossy();
+        format!("{unique}-{name}").replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "-")
+    }
+
+    /// `jec --root STATE …`, with standard input from /dev/null.
+    pub fn jec(&self) -> Command {
+        let mut command = Command::new(jec_path());
+        command.arg("--root").arg(self.path("state")).stdin(Stdio::null());
+        command
+    }
+
+    /// `jec run ARGS` to its end.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let mut command = self.jec();
+        command.arg("run").args(args);
+        Ran::of(command)
+    }
+
+    /// A bundle: the example of this name, with the busybox root, and what `change` does to config.json.
+    pub fn bundle(&self, example: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+        let text = fs::read_to_string(source.join("config.json")).expect("the example's config.json");
+        let mut config: Value = serde_json::from_str(&text).expect("JSON");
+        change(&mut config);
+        let bundle = self.path(&format!("bundle-{example}"));
+        fs::create_dir_all(&bundle).expect("the bundle");
+        copy_tree(&rootfs(), &bundle.join("rootfs"));
+        fs::write(bundle.join("config.json"), config.to_string()).expect("config.json");
+        bundle
+    }
+
+    /// Runs the bundle to its end.
+    pub fn run_bundle(&self, bundle: &Path) -> Ran {
+        let id = self.id("b");
+        self.run(&["--bundle", &bundle.to_string_lossy(), &id])
+    }
+
+    /// A root of its own to spoil: a copy of the busybox root.
+    pub fn rootfs(&self) -> PathBuf {
+        let copy = self.path("rootfs");
+        if !copy.exists() {
+            copy_tree(&rootfs(), &copy);
+        }
+        copy
+    }
+
+    /// Starts `jec run ARGS` and waits until the program runs: to be looked at from the host.
+    pub fn hold(&self, args: &[&str]) -> Held {
+        let pid_file = self.path("pid");
+        let mut command = self.jec();
+        command.arg("run").arg("--pid-file").arg(&pid_file).args(args);
+        let jec = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jec");
+        let mut held = Held { jec, pid: 0 };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            if let Ok(Some(_)) = held.jec.try_wait() {
+                break;
+            }
+            if held.pid == 0 {
+                held.pid = fs::read_to_string(&pid_file).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
+            }
+            // jec's own name until execve.
+            let name = fs::read_to_string(format!("/proc/{}/comm", held.pid)).unwrap_or_default();
+            if held.pid != 0 && !name.starts_with("jec:") {
+                return held;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let output = held.end();
+        panic!("the container did not start: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Nothing is left: no mount, no cgroup, no state, no process of this world.
+    pub fn assert_clean(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let left = self.left_behind();
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left behind: {left:#?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What is there that was not there before.
+    pub fn left_behind(&self) -> Vec<String> {
+        let now = Host::now();
+        let ours = self.dir.path().to_string_lossy().into_owned();
+        let unique = self.id("");
+        let mine = |text: &&String| text.contains(&ours) || text.contains(&unique);
+        let mut left: Vec<String> =
+            now.mounts.difference(&self.before.mounts).filter(mine).map(|m| format!("mount {m}")).collect();
+        left.extend(now.cgroups.iter().filter(mine).map(|c| format!("cgroup {c}")));
+        let states = fs::read_dir(self.path("state")).into_iter().flatten().flatten();
+        left.extend(states.map(|entry| format!("state {:?}", entry.path())));
+        left.extend(processes_with(&ours).into_iter().map(|pid| format!("process {pid}")));
+        left
+    }
+}
+
+/// Processes whose command line, root or working directory speaks of `text`; not this one.
+pub fn processes_with(text: &str) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let speaks = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let zombie = fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')));
+        let links = ["root", "cwd"].map(|name| fs::read_link(format!("/proc/{pid}/{name}")));
+        let linked = links.into_iter().flatten().any(|to| to.to_string_lossy().contains(text));
+        !zombie && (String::from_utf8_lossy(&line).contains(text) || linked)
+    };
+    let me = i32::try_from(std::process::id()).expect("a pid");
+    pids.filter(|pid| *pid != me).filter(speaks).collect()
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit status as a shell shows it.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Runs a command to its end, at most two minutes.
+    pub fn of(mut command: Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawn");
+        let pid = child.id();
+        let (done, watch) = std::sync::mpsc::channel::<()>();
+        let guard = std::thread::spawn(move || {
+            if watch.recv_timeout(Duration::from_secs(120)).is_err() {
+                let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid"));
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();
+            }
+        });
+        let output = child.wait_with_output().expect("output");
+        done.send(()).ok();
+        guard.join().ok();
+        Self::from(output)
+    }
+
+    /// Fails the test unless the program ended with 0.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    /// Fails the test unless the run failed with this exit code and its message has all these words.
+    #[track_caller]
+    pub fn fails(self, code: i32, words: &[&str]) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} is missing in: {}", self.err);
+        }
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let signal = output.status.signal().map(|signal| 128 + signal);
+        Self {
+            code: output.status.code().or(signal).unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A container that runs while the test looks at it. Killed at the end of the test.
+pub struct Held {
+    jec: Child,
+    /// Its process 1, on the host.
+    pub pid: i32,
+}
+
+impl Held {
+    /// A file of /proc/PID.
+    pub fn proc(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.pid)).unwrap_or_default()
+    }
+
+    /// The namespace of this kind: `uts:[4026531838]`.
+    pub fn namespace(&self, kind: &str) -> String {
+        namespace_of(self.pid, kind)
+    }
+
+    /// The value of a line of /proc/PID/status.
+    pub fn status(&self, name: &str) -> String {
+        let text = self.proc("status");
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+        line.unwrap_or_default().trim().to_owned()
+    }
+
+    /// jec's own number.
+    pub fn jec_pid(&self) -> i32 {
+        i32::try_from(self.jec.id()).expect("a pid")
+    }
+
+    /// Sends a signal to jec.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.jec_pid()), signal).expect("kill");
+    }
+
+    /// Waits for the end, at most a minute.
+    pub fn wait(mut self) -> Ran {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline && matches!(self.jec.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ran::from(self.end())
+    }
+
+    fn end(&mut self) -> Output {
+        let mut taken = Vec::new();
+        let mut error = Vec::new();
+        if matches!(self.jec.try_wait(), Ok(None)) {
+            // The way a user ends it: jec passes it on, and cleans up.
+            if self.pid > 0 {
+                let pid = nix::unistd::Pid::from_raw(self.pid);
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();
+            } else {
+                self.jec.kill().ok();
+            }
+        }
+        use std::io::Read;
+        let status = self.jec.wait().expect("wait");
+        self.jec.stdout.take().map(|mut out| out.read_to_end(&mut taken));
+        self.jec.stderr.take().map(|mut err| err.read_to_end(&mut error));
+        Output { status, stdout: taken, stderr: error }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The namespace of a process.
+pub fn namespace_of(pid: i32, kind: &str) -> String {
+    fs::read_link(format!("/proc/{pid}/ns/{kind}"))
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The busybox root, made once by rootfs-scripts/busybox. Not to be written to.
+pub fn rootfs() -> PathBuf {
+    static ROOTFS: OnceLock<PathBuf> = OnceLock::new();
+    ROOTFS
+        .get_or_init(|| {
+            let uid = nix::unistd::geteuid();
+            let base = std::env::temp_dir().join(format!("jec-test-rootfs-{uid}"));
+            let ready = base.join("ready");
+            if ready.join("bin/busybox").exists() {
+                return ready;
+            }
+            fs::create_dir_all(&base).expect("a directory");
+            // Several test programs may do this at once: each builds its own, one rename wins.
+            let mine = base.join(format!("new-{}", std::process::id()));
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-scripts/busybox");
+            let ran = Ran::of({
+                let mut command = Command::new(script);
+                command.arg(&mine);
+                command
+            });
+            assert_eq!(ran.code, 0, "rootfs-scripts/busybox: {}", ran.err);
+            fs::rename(&mine, &ready).ok();
+            assert!(ready.join("bin/busybox").exists());
+            ready
+        })
+        .clone()
+}
+
+/// A copy with hard links as they are, links as links, modes as they are.
+pub fn copy_tree(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp");
+    assert!(status.success());
+}
+
+/// Runs a command in a private view in which /sys/fs/cgroup is pure cgroup v2
+/// (without controllers, where v1 has them). Only root can make it.
+pub fn in_pure_cgroup2(command: &str) -> Ran {
+    let script = format!(
+        "umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup && {command}"
+    );
+    let mut shell = Command::new("unshare");
+    shell.args(["--mount", "--propagation", "private", "sh", "-c", &script]).stdin(Stdio::null());
+    Ran::of(shell)
+}
