@@ -1,5 +1,6 @@
 //! jec: just enough containment.
 
+pub mod cgroup;
 pub mod error;
 pub mod filter;
 pub mod plan;

@@ -5,6 +5,8 @@
 //! become numbers, paths have become C strings, and what the specification
 //! forbids has been refused by the name of its property.
 
+pub mod resources;
+
 use std::ffi::CString;
 use std::path::PathBuf;
 
@@ -252,6 +254,7 @@ pub struct Cgroup {
 
 /// One rule of linux.resources.devices. None means "all".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // a verdict and the three letters of the specification
 pub struct DeviceRule {
     /// Allow or deny.
     pub allow: bool,

@@ -7,6 +7,8 @@
 //! call costs one branch more than the bare call.
 #![allow(unsafe_code)]
 
+pub mod bpf;
+pub mod cgroupfs;
 pub mod file;
 mod record;
 
