@@ -181,13 +181,18 @@ impl Process for Runtime<'_> {
             }
             if let Some((number, _)) = signal::next(signals).filter(|(n, _)| signal::ends(*n)) {
                 self.interrupted = Some(number);
-                return Err(Error::Died { who: "set-up".into(), how: format!(": signal {number}") });
+                return Err(Error::Died {
+                    who: "set-up".into(),
+                    how: format!(": signal {number}"),
+                });
             }
         }
     }
 
     fn pass_baton(&mut self) -> Result<()> {
-        let Some(baton) = &self.baton else { return Ok(()) };
+        let Some(baton) = &self.baton else {
+            return Ok(());
+        };
         let sources = std::mem::take(&mut self.sources);
         baton.pass(0, &sources)
     }
@@ -228,13 +233,21 @@ impl<'a> Runtime<'a> {
         let (who, child) = match (&self.init, &self.middle) {
             (Some(init), _) => ("init", init),
             (None, Some(middle)) => ("the middle process", middle),
-            (None, None) => return Error::Died { who: "nobody".into(), how: String::new() },
+            (None, None) => {
+                return Error::Died {
+                    who: "nobody".into(),
+                    how: String::new(),
+                };
+            }
         };
         let how = match wait(child) {
             Ok(end) => format!(": {end}"),
             Err(error) => format!(", and waiting for it failed: {error}"),
         };
-        Error::Died { who: who.into(), how }
+        Error::Died {
+            who: who.into(),
+            how,
+        }
     }
 }
 

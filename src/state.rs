@@ -97,8 +97,10 @@ impl States {
     /// else, or that others may write, is refused.
     pub fn open(root: Option<&std::path::Path>, proc: std::rc::Rc<OwnedFd>) -> Result<Self> {
         let uid = credentials::geteuid();
-        let path =
-            root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
+        let path = root.map_or_else(
+            || default_root(uid),
+            |root| root.to_string_lossy().into_owned(),
+        );
         let c_path = c_string(&path)?;
         match file::mkdirat(file::HERE, &c_path, 0o700) {
             Err(error) if error.errno() == Errno::EEXIST as i32 => {}
@@ -139,7 +141,13 @@ impl States {
         file::write(config.as_fd(), plan.config.as_bytes())?;
         let annotations = plan.annotations.iter().cloned().collect();
         let (proc, started) = (self.proc.clone(), Cell::default());
-        Ok(Container { dir, proc, intent, annotations, started })
+        Ok(Container {
+            dir,
+            proc,
+            intent,
+            annotations,
+            started,
+        })
     }
 
     /// Opens a container that exists, with a directory that a crash left without its intent.
@@ -161,7 +169,13 @@ impl States {
                 boot: String::new(),
             });
         let (proc, started) = (self.proc.clone(), Cell::default());
-        Ok(Container { dir, proc, intent, annotations: Default::default(), started })
+        Ok(Container {
+            dir,
+            proc,
+            intent,
+            annotations: Default::default(),
+            started,
+        })
     }
 
     /// Removes the directory of a container. One that is gone already is fine:
@@ -222,12 +236,16 @@ impl Container {
 
     /// Init's number, if that very process still lives: same number, same start, same boot.
     pub fn live_pid(&self) -> Result<Option<i32>> {
-        let Some(state) = self.read().filter(|state| state.pid > 0) else { return Ok(None) };
+        let Some(state) = self.read().filter(|state| state.pid > 0) else {
+            return Ok(None);
+        };
         if self.intent.boot != boot_id(self.proc.as_fd())? {
             return Ok(None);
         }
         let started = start_time(self.proc.as_fd(), state.pid);
-        Ok(started.is_some_and(|started| started == state.started).then_some(state.pid))
+        Ok(started
+            .is_some_and(|started| started == state.started)
+            .then_some(state.pid))
     }
 }
 
@@ -255,8 +273,15 @@ fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
     if stat.st_uid == uid && stat.st_mode & 0o022 == 0 {
         return Ok(());
     }
-    let lacks = format!("the state directory {path} belongs to uid {} with mode {:#o}: somebody else could write into it", stat.st_uid, stat.st_mode & 0o7777);
-    Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
+    let lacks = format!(
+        "the state directory {path} belongs to uid {} with mode {:#o}: somebody else could write into it",
+        stat.st_uid,
+        stat.st_mode & 0o7777
+    );
+    Err(Error::machine(
+        lacks,
+        "remove it, or choose another one: jec --root DIR …",
+    ))
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.
@@ -276,7 +301,9 @@ fn json<T: Serialize>(value: &T) -> Result<String> {
 }
 
 fn boot_id(proc: BorrowedFd) -> Result<String> {
-    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?.trim().into())
+    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?
+        .trim()
+        .into())
 }
 
 /// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
@@ -285,7 +312,11 @@ fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
     let text = file::read_file(proc, &c_string(&format!("{pid}/stat")).ok()?, 4096).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+    if matches!(state, "Z" | "X") {
+        None
+    } else {
+        fields.nth(18)?.parse().ok()
+    }
 }
 
 /// What was to be removed and is not there is removed.

@@ -5,8 +5,8 @@ use crate::cli::{DeleteArgs, Global};
 use crate::error::{Error, Failure, Result};
 use crate::plan::{Plan, check_id};
 use crate::sides::Runtime;
-use crate::stages::walk::{rows, walk};
 use crate::stages::Command;
+use crate::stages::walk::{rows, walk};
 use crate::state::{Container, States};
 use crate::sys::process::{Child, pidfd_open};
 
@@ -21,7 +21,10 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     };
     let init = live_init(&container)?;
     if let (Some(init), false) = (&init, args.force) {
-        let problem = format!("is running (pid {}); `jec delete --force` kills it", init.pid);
+        let problem = format!(
+            "is running (pid {}); `jec delete --force` kills it",
+            init.pid
+        );
         return Err(Error::state(&args.id, problem).into());
     }
     let plan = Plan::nothing(&args.id);
@@ -36,8 +39,12 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
 /// Init behind a descriptor, if it lives. The number is checked again after the
 /// descriptor is opened: then it is the descriptor of that very process.
 fn live_init(container: &Container) -> Result<Option<Child>> {
-    let Some(pid) = container.live_pid()? else { return Ok(None) };
-    let Ok(pidfd) = pidfd_open(pid) else { return Ok(None) };
+    let Some(pid) = container.live_pid()? else {
+        return Ok(None);
+    };
+    let Ok(pidfd) = pidfd_open(pid) else {
+        return Ok(None);
+    };
     let child = Child { pid, pidfd };
     let same = container.live_pid()? == Some(pid);
     Ok(same.then_some(child))

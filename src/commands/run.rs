@@ -69,8 +69,11 @@ fn live(runtime: &mut Runtime) -> Result<u8, Failure> {
 
 /// Delete, or with `--keep` only what must not stay.
 fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(), Failure> {
-    let ending: Vec<_> =
-        ending.iter().copied().filter(|stage| !keep || stage.name != "remove").collect();
+    let ending: Vec<_> = ending
+        .iter()
+        .copied()
+        .filter(|stage| !keep || stage.name != "remove")
+        .collect();
     walk(runtime, &ending)
 }
 
@@ -97,7 +100,9 @@ fn plan(args: &RunArgs) -> Result<Plan> {
 
 /// A program that the kernel killed for want of memory cannot say so itself.
 fn out_of_memory(runtime: &Runtime) -> Result<()> {
-    let Some(cgroup) = &runtime.cgroup else { return Ok(()) };
+    let Some(cgroup) = &runtime.cgroup else {
+        return Ok(());
+    };
     if cgroup.oom_kills()? == 0 {
         return Ok(());
     }

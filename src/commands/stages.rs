@@ -14,10 +14,18 @@ use crate::stages::{Command, STAGES, Stage, find};
 pub fn run(args: &StagesArgs) -> Result<u8, Failure> {
     let text = match (&args.name, args.json) {
         (None, false) => table(),
-        (None, true) => STAGES.iter().map(object).collect::<serde_json::Value>().to_string(),
+        (None, true) => STAGES
+            .iter()
+            .map(object)
+            .collect::<serde_json::Value>()
+            .to_string(),
         (Some(name), json) => {
             let stage = find(name).ok_or_else(|| unknown(name))?;
-            if json { object(stage).to_string() } else { page(stage) }
+            if json {
+                object(stage).to_string()
+            } else {
+                page(stage)
+            }
         }
     };
     // A reader that has seen enough (`jec stages | head`) is no error.
@@ -27,7 +35,10 @@ pub fn run(args: &StagesArgs) -> Result<u8, Failure> {
 
 /// A column for each process; a row stands in the column of the one that runs it.
 fn table() -> String {
-    let mut text = format!("{:3} {:16}{:16}{:16}what\n", "", "RUNTIME", "MIDDLE", "INIT");
+    let mut text = format!(
+        "{:3} {:16}{:16}{:16}what\n",
+        "", "RUNTIME", "MIDDLE", "INIT"
+    );
     let mut part = "";
     for (at, stage) in STAGES.iter().enumerate() {
         if part != stage.part {
@@ -35,16 +46,29 @@ fn table() -> String {
             text.push_str(&format!("\n{part}\n"));
         }
         let column = |side| if stage.side() == side { stage.name } else { "" };
-        let (runtime, middle, init) =
-            (column(Side::Runtime), column(Side::Middle), column(Side::Init));
+        let (runtime, middle, init) = (
+            column(Side::Runtime),
+            column(Side::Middle),
+            column(Side::Init),
+        );
         let what = stage.what;
-        text.push_str(&format!("{:3} {runtime:16}{middle:16}{init:16}{what}\n", at + 1));
+        text.push_str(&format!(
+            "{:3} {runtime:16}{middle:16}{init:16}{what}\n",
+            at + 1
+        ));
     }
     text + "\njec stages NAME explains one.\n"
 }
 
 fn page(stage: &Stage) -> String {
-    let Stage { name, part, what, doc, when, .. } = stage;
+    let Stage {
+        name,
+        part,
+        what,
+        doc,
+        when,
+        ..
+    } = stage;
     let mut text = format!("{name}: {what}\n\n");
     let lines = [
         ("side", stage.side().name()),
@@ -57,7 +81,11 @@ fn page(stage: &Stage) -> String {
     for (label, line) in lines {
         text.push_str(&format!("  {label:8}{line}\n"));
     }
-    text.push_str(&format!("  chapter {}\n  source  src/stages/{}.rs\n", stage.module(), stage.module().replace('-', "_")));
+    text.push_str(&format!(
+        "  chapter {}\n  source  src/stages/{}.rs\n",
+        stage.module(),
+        stage.module().replace('-', "_")
+    ));
     for order in ORDER.iter().filter(|order| order.after == *name) {
         text.push_str(&format!("  after   {}: {}\n", order.before, order.because));
     }
@@ -84,8 +112,16 @@ fn object(stage: &Stage) -> serde_json::Value {
 
 fn unknown(name: &str) -> Error {
     let names: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
-    let near: Vec<_> = names.iter().filter(|known| known.contains(name) || name.contains(*known)).copied().collect();
-    let hint = if near.is_empty() { "`jec stages` lists them".into() } else { format!("did you mean {}?", near.join(", ")) };
+    let near: Vec<_> = names
+        .iter()
+        .filter(|known| known.contains(name) || name.contains(*known))
+        .copied()
+        .collect();
+    let hint = if near.is_empty() {
+        "`jec stages` lists them".into()
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    };
     Error::config(format!("{name:?}"), format!("is no stage; {hint}"))
 }
 

@@ -80,7 +80,12 @@ pub struct Plan {
 impl Plan {
     /// The plan of a container that is not to be made: for `delete`.
     pub fn nothing(id: &str) -> Self {
-        let root = Root { path: c"/".into(), readonly: false, propagation: 0, no_pivot: false };
+        let root = Root {
+            path: c"/".into(),
+            readonly: false,
+            propagation: 0,
+            no_pivot: false,
+        };
         Self {
             id: id.into(),
             bundle: PathBuf::new(),
@@ -310,6 +315,7 @@ pub struct Cgroup {
 
 /// One rule of linux.resources.devices. None means "all".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // a verdict and the three letters of the specification
 pub struct DeviceRule {
     /// Allow or deny.
     pub allow: bool,

@@ -21,7 +21,9 @@ pub const DOC: Doc = Doc {
 
 /// Makes the cgroup where `Placement` decided.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let Some(placement) = runtime.placement.take() else { return Ok(()) };
+    let Some(placement) = runtime.placement.take() else {
+        return Ok(());
+    };
     match placement.make() {
         // Another jec was faster: the cgroup is its own, and cleaning up must not touch it.
         Err(error @ Error::State { .. }) => {

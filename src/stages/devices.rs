@@ -19,8 +19,8 @@ use super::Doc;
 use crate::error::{Error, Result};
 use crate::plan::{Device, DeviceKind};
 use crate::sides::Init;
-use crate::sys::mount::{self, OPEN_TREE_CLONE};
 use crate::sys::file;
+use crate::sys::mount::{self, OPEN_TREE_CLONE};
 use crate::tree::{self, Kind};
 
 /// Where to read on.
@@ -49,7 +49,9 @@ pub fn run(init: &mut Init) -> Result<()> {
         make(root, device, mknod_allowed)?;
     }
     file::umask(before)?;
-    LINKS.iter().try_for_each(|(target, path)| link(root, target, path))
+    LINKS
+        .iter()
+        .try_for_each(|(target, path)| link(root, target, path))
 }
 
 fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {

@@ -46,5 +46,9 @@ fn open(kind: CloneFlags, path: &std::ffi::CStr) -> Result<OwnedFd> {
         return Ok(namespace);
     }
     let (wanted, found) = (format!("{kind:?}"), format!("{found:?}"));
-    Err(Error::differs(format!("the namespace {path:?}"), wanted, found))
+    Err(Error::differs(
+        format!("the namespace {path:?}"),
+        wanted,
+        found,
+    ))
 }

@@ -25,7 +25,9 @@ pub const DOC: Doc = Doc {
 
 /// Sets init's limits from outside.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let Some(init) = &runtime.init else { return Ok(()) };
+    let Some(init) = &runtime.init else {
+        return Ok(());
+    };
     let wanted = &runtime.plan.process;
     for limit in &wanted.rlimits {
         process::prlimit(init.pid, limit.name, limit.resource, limit.soft, limit.hard)?;

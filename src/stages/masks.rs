@@ -53,16 +53,26 @@ pub fn run(init: &mut Init) -> Result<()> {
 
 /// A path that does not exist needs no protection; every other error counts.
 fn make_readonly(root: BorrowedFd, path: &CStr) -> Result<()> {
-    let Some(place) = tree::find(root, path)? else { return Ok(()) };
+    let Some(place) = tree::find(root, path)? else {
+        return Ok(());
+    };
     let copy = mount::open_tree(place.as_fd(), c"", OPEN_TREE_CLONE | AT_RECURSIVE, false)?;
-    mount::mount_setattr(copy.as_fd(), Change { recursive: true, ..READ_ONLY })?;
+    mount::mount_setattr(
+        copy.as_fd(),
+        Change {
+            recursive: true,
+            ..READ_ONLY
+        },
+    )?;
     mount::move_mount(copy.as_fd(), place.as_fd())
 }
 
 fn mask(root: BorrowedFd, paths: &[std::ffi::CString]) -> Result<()> {
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
-        let Some(place) = tree::find(root, path)? else { continue };
+        let Some(place) = tree::find(root, path)? else {
+            continue;
+        };
         let cover = if !file::is_directory(place.as_fd())? {
             null(root)?
         } else if let Some(first) = &empty {
@@ -97,7 +107,13 @@ fn null(root: BorrowedFd) -> Result<OwnedFd> {
 }
 
 fn empty_directory() -> Result<OwnedFd> {
-    let attributes = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
-    let parameters = [(c"nr_blocks".into(), Some(c"1".into())), (c"nr_inodes".into(), Some(c"1".into()))];
+    let attributes = Attributes {
+        set: MOUNT_ATTR_RDONLY,
+        ..Attributes::default()
+    };
+    let parameters = [
+        (c"nr_blocks".into(), Some(c"1".into())),
+        (c"nr_inodes".into(), Some(c"1".into())),
+    ];
     mounts::new_filesystem(c"tmpfs", c"tmpfs", &parameters, attributes)
 }

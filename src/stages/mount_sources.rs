@@ -36,7 +36,8 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         if let (Some(map), MountKind::Bind { source, recursive }) = (&mount.idmap, &mount.kind) {
             let user_namespace = namespace_for(runtime, map)?;
             let whole = if *recursive { AT_RECURSIVE } else { 0 };
-            let tree = mount::open_tree(file::HERE, source, OPEN_TREE_CLONE | whole, follows(mount))?;
+            let tree =
+                mount::open_tree(file::HERE, source, OPEN_TREE_CLONE | whole, follows(mount))?;
             let change = Change {
                 set: MOUNT_ATTR_IDMAP,
                 user_namespace: Some(user_namespace.as_fd()),
@@ -58,9 +59,7 @@ fn follows(mount: &Mount) -> bool {
 /// The user namespace that describes the shift: the container's own, or one made for it.
 fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
     match &runtime.init {
-        Some(init) if map.maps == IdMaps::default() => {
-            namespace_of(runtime.proc.as_fd(), init.pid)
-        }
+        Some(init) if map.maps == IdMaps::default() => namespace_of(runtime.proc.as_fd(), init.pid),
         _ => namespace_with(runtime.proc.as_fd(), &map.maps),
     }
 }

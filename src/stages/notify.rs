@@ -26,7 +26,9 @@ pub const DOC: Doc = Doc {
 /// Hands the listener on.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let listeners = std::mem::take(&mut runtime.received);
-    let Some(profile) = &runtime.plan.seccomp else { return Ok(()) };
+    let Some(profile) = &runtime.plan.seccomp else {
+        return Ok(());
+    };
     let (Some(path), Some(init), Some(container)) =
         (&profile.listener_path, &runtime.init, &runtime.container)
     else {

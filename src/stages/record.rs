@@ -21,7 +21,10 @@ pub const DOC: Doc = Doc {
 
 /// Takes the id and writes the intent.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let cgroup = runtime.placement.as_ref().map(|placement| placement.path.clone());
+    let cgroup = runtime
+        .placement
+        .as_ref()
+        .map(|placement| placement.path.clone());
     let container = runtime.states.create(runtime.plan, cgroup)?;
     runtime.container = Some(container);
     if let Some(container) = &runtime.container {

@@ -29,9 +29,15 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     let new = middle.plan.namespaces.new.difference(entered);
     let (plan, rows, proc) = (middle.plan, middle.rows, &middle.proc);
     let (baton, console, filter) = (&middle.baton, &mut middle.console, &mut middle.filter);
-    let into = CloneInto { cgroup: None, beside: true };
+    let into = CloneInto {
+        cgroup: None,
+        beside: true,
+    };
     let child = clone3(new, &into, || {
-        if die_with_parent().and_then(|()| set_name(c"jec:[2:INIT]")).is_err() {
+        if die_with_parent()
+            .and_then(|()| set_name(c"jec:[2:INIT]"))
+            .is_err()
+        {
             exit_now(1);
         }
         walk::init(Init {

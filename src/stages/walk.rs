@@ -19,7 +19,11 @@ use crate::sys::{Recorder, process};
 pub fn rows(plan: &Plan, commands: &[Command]) -> Vec<&'static Stage> {
     STAGES
         .iter()
-        .filter(|stage| commands.iter().any(|command| stage.commands.contains(command)))
+        .filter(|stage| {
+            commands
+                .iter()
+                .any(|command| stage.commands.contains(command))
+        })
         .filter(|stage| (stage.when.applies)(plan))
         .collect()
 }
@@ -53,15 +57,24 @@ fn take<P: Process>(side: &mut P, before: &Stage) -> Result<(), Failure> {
         Word::Ended if before.name == "exec" => Ok(()),
         Word::Ended => Err(failure(
             before,
-            Error::Died { who: before.side().name().into(), how: String::new() },
+            Error::Died {
+                who: before.side().name().into(),
+                how: String::new(),
+            },
         )),
     }
 }
 
 /// Adds the place to an error.
 fn failure(stage: &Stage, error: Error) -> Failure {
-    let place = Place { stage: stage.name.into(), side: stage.side().name().into() };
-    Failure { place: Some(place), error }
+    let place = Place {
+        stage: stage.name.into(),
+        side: stage.side().name().into(),
+    };
+    Failure {
+        place: Some(place),
+        error,
+    }
 }
 
 /// The line of `--explain` above the calls of a stage.

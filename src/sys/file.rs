@@ -271,7 +271,11 @@ pub fn is_directory(fd: BorrowedFd) -> Result<bool> {
 pub fn executable(path: &CStr) -> Result<()> {
     let result = nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).and_then(|()| {
         let mode = nix::sys::stat::stat(path)?.st_mode & SFlag::S_IFMT.bits();
-        if mode == SFlag::S_IFREG.bits() { Ok(()) } else { Err(Errno::EACCES) }
+        if mode == SFlag::S_IFREG.bits() {
+            Ok(())
+        } else {
+            Err(Errno::EACCES)
+        }
     });
     record("access", format_args!("{path:?}, X_OK"), result)
 }
@@ -279,5 +283,9 @@ pub fn executable(path: &CStr) -> Result<()> {
 /// write(2) once: how much was taken. For pipes and terminals.
 pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
     let result = nix::unistd::write(fd, bytes);
-    record("write", format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len()), result)
+    record(
+        "write",
+        format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len()),
+        result,
+    )
 }

@@ -1,0 +1,245 @@
+//! The cgroup while the container lives and after: what is in it, and how all
+//! of it ends.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::place::JEC;
+use super::{
+    Placement, Support, c_string, detect, is, limits, open_directory, open_if_there, read,
+};
+use crate::error::{Error, Result};
+use crate::sys::{cgroupfs, file};
+
+/// The container's cgroup.
+#[derive(Debug)]
+pub struct Cgroup {
+    /// From the cgroup2 mount, with a leading slash.
+    pub path: String,
+    /// The directory: for CLONE_INTO_CGROUP.
+    pub dir: OwnedFd,
+    /// The root of the tree.
+    pub(super) tree: OwnedFd,
+}
+
+impl Cgroup {
+    /// Opens the cgroup at a path that a state file remembers. None when it is
+    /// gone: after a crash it may never have been made, after a reboot it is not.
+    pub fn open(path: &str) -> Result<Option<Self>> {
+        let Support::Unified(tree) = detect()? else {
+            return Ok(None);
+        };
+        let dir = open_if_there(tree.as_fd(), path)?;
+        Ok(dir.map(|dir| Self {
+            path: path.to_owned(),
+            dir,
+            tree,
+        }))
+    }
+
+    /// The processes in it, and not those in cgroups below it, by their numbers in our pid
+    /// namespace (0: not visible there).
+    pub fn processes(&self) -> Result<Vec<i32>> {
+        numbers(self.dir.as_fd())
+    }
+
+    /// Sets one limit now: for a value that set-up itself would not survive.
+    pub fn set(&self, file: &str, value: &str) -> Result<()> {
+        limits::set(self.dir.as_fd(), file, value)
+    }
+
+    /// Kills everything in it and below it.
+    ///
+    /// One write, in the kernel atomic: whoever forks meanwhile is killed too.
+    /// A loop over `cgroup.procs` always has a process that it has not seen yet,
+    /// and a fork bomb wins against it. `cgroup.kill` came with Linux 5.14; before
+    /// that the loop is what there is, made fair by freezing first: a frozen
+    /// process does not fork, and still dies by SIGKILL.
+    pub fn kill(&self) -> Result<()> {
+        match cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1") {
+            Err(error) if is(&error, Errno::ENOENT) => self.kill_each(),
+            other => other,
+        }
+    }
+
+    pub(super) fn kill_each(&self) -> Result<()> {
+        self.freeze(Instant::now() + Duration::from_secs(1))?;
+        let kill_in = |dir: BorrowedFd| {
+            // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
+            numbers(dir)?
+                .into_iter()
+                .filter(|pid| *pid > 0)
+                .try_for_each(cgroupfs::kill_process)
+        };
+        kill_in(self.dir.as_fd())?;
+        below(self.dir.as_fd(), |_, _, dir| kill_in(dir))
+    }
+
+    /// Whether no living process is in it or below it. A zombie does not count.
+    pub fn is_empty(&self) -> Result<bool> {
+        let events = read(self.dir.as_fd(), c"cgroup.events")?;
+        Ok(value(&events, "populated") == Some(0))
+    }
+
+    /// Waits until no process is left; false when that took too long.
+    pub fn wait_empty(&self, deadline: Instant) -> Result<bool> {
+        self.wait_event("populated", 0, deadline)
+    }
+
+    /// Stops every process, and returns when all of them stand still; false when
+    /// that took too long.
+    pub fn freeze(&self, deadline: Instant) -> Result<bool> {
+        cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", "1")?;
+        self.wait_event("frozen", 1, deadline)
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self, deadline: Instant) -> Result<bool> {
+        cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", "0")?;
+        self.wait_event("frozen", 0, deadline)
+    }
+
+    /// How many processes the kernel killed because memory.max was reached.
+    /// 0 without the controller.
+    pub fn oom_kills(&self) -> Result<u64> {
+        match read(self.dir.as_fd(), c"memory.events") {
+            Err(error) if is(&error, Errno::ENOENT) => Ok(0),
+            other => Ok(value(&other?, "oom_kill").unwrap_or(0)),
+        }
+    }
+
+    /// Removes it and everything below it. It has to be without processes, or
+    /// become so before the deadline; what is gone already is fine.
+    pub fn remove(&self, deadline: Instant) -> Result<()> {
+        loop {
+            match self.try_remove() {
+                // EBUSY: a process is still in it, or came back as a child cgroup.
+                Err(error) if is(&error, Errno::EBUSY) => {
+                    if !self.wait_empty(deadline)? || Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_remove(&self) -> Result<()> {
+        let (parent, leaf) = Placement::split(&self.path);
+        let Some(parent_dir) = open_if_there(self.tree.as_fd(), parent)? else {
+            return Ok(());
+        };
+        // Deepest first: rmdir(2) of a cgroup with children is EBUSY.
+        below(self.dir.as_fd(), |at, name, _| remove_directory(at, name))?;
+        remove_directory(parent_dir.as_fd(), &c_string(leaf)?)?;
+        let (above, name) = Placement::split(parent);
+        if name != JEC {
+            return Ok(());
+        }
+        // The directory `jec` goes with the last container, for nobody else would
+        // take it away. EBUSY: another container is in it, so it stays.
+        match remove_directory(
+            open_directory(self.tree.as_fd(), above)?.as_fd(),
+            &c_string(JEC)?,
+        ) {
+            Err(error) if is(&error, Errno::EBUSY) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until `cgroup.events` says so. The kernel marks the open file
+    /// POLLPRI when it changed since it was read, so nothing between reading and
+    /// waiting is missed.
+    fn wait_event(&self, key: &str, wanted: u64, deadline: Instant) -> Result<bool> {
+        loop {
+            let events = file::openat(self.dir.as_fd(), c"cgroup.events", OFlag::O_RDONLY, 0)?;
+            let mut buffer = [0; 256];
+            let count = file::read(events.as_fd(), &mut buffer)?;
+            if value(&String::from_utf8_lossy(&buffer[..count]), key) == Some(wanted) {
+                return Ok(true);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            cgroupfs::changed(events.as_fd(), left)?;
+        }
+    }
+}
+
+/// Visits every cgroup below `top`, children before their parent: the parent's
+/// descriptor, the name in it, the cgroup's own descriptor.
+///
+/// A container that may write to its cgroup can nest them thousands deep. So
+/// this climbs with one descriptor and a list of names, by `..`, instead of
+/// calling itself; nothing in cgroup2 can be renamed, so `..` is where we came from.
+fn below(
+    top: BorrowedFd,
+    mut visit: impl FnMut(BorrowedFd, &CStr, BorrowedFd) -> Result<()>,
+) -> Result<()> {
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let mut here = file::openat(top, c".", how, 0)?;
+    let mut way: Vec<CString> = Vec::new();
+    let mut to_do = vec![cgroupfs::directories(here.as_fd())?];
+    while let Some(names) = to_do.last_mut() {
+        if let Some(name) = names.pop() {
+            let child = match file::openat(here.as_fd(), &name, how, 0) {
+                Err(error) if is(&error, Errno::ENOENT) => continue,
+                other => other?,
+            };
+            to_do.push(cgroupfs::directories(child.as_fd())?);
+            way.push(name);
+            here = child;
+        } else if let Some(name) = way.pop() {
+            let parent = file::openat(here.as_fd(), c"..", how, 0)?;
+            visit(parent.as_fd(), &name, here.as_fd())?;
+            here = parent;
+            to_do.pop();
+        } else {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// rmdir(2); ENOENT: somebody was faster, and it is gone all the same.
+fn remove_directory(at: BorrowedFd, name: &CStr) -> Result<()> {
+    match file::unlinkat(at, name, true) {
+        Err(error) if is(&error, Errno::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// The lines of `cgroup.procs`.
+fn numbers(dir: BorrowedFd) -> Result<Vec<i32>> {
+    let text = read(dir, c"cgroup.procs")?;
+    let number = |line: &str| {
+        line.parse()
+            .map_err(|_| Error::differs("cgroup.procs", "numbers of processes", line))
+    };
+    text.lines().map(number).collect()
+}
+
+/// The number behind `key` in a file of lines "key number".
+fn value(text: &str, key: &str) -> Option<u64> {
+    let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(of_key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_by_its_whole_key() {
+        let events = "oom_kill_x 1\noom 2\noom_kill 3\n";
+        assert_eq!(value(events, "oom_kill"), Some(3));
+        assert_eq!(value(events, "oom"), Some(2));
+        assert_eq!(value(events, "kill"), None);
+        assert_eq!(value("populated\n", "populated"), None);
+    }
+}

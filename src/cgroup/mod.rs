@@ -1,0 +1,131 @@
+//! The container's cgroup: how much it may use, what belongs to it, and how to
+//! end all of it at once.
+//!
+//! A *cgroup* is a directory of the file system cgroup2. Every process of the
+//! machine is in exactly one, listed in its `cgroup.procs`; a child starts
+//! where its parent is, and nothing that it does to itself (fork, setsid,
+//! double fork) takes it out. That makes a cgroup two things for a container:
+//! the list of its members that no member can leave, and the handle for limits.
+//!
+//! A *controller* is the part of the kernel that counts and limits one thing:
+//! memory, cpu, pids, io... A cgroup has the files of a controller (`memory.max`)
+//! only when its parent hands it down in `cgroup.subtree_control`, so
+//! controllers are switched on from the mount downwards. And a cgroup (the root
+//! excepted) that hands controllers down may hold no processes of its own, for
+//! they would compete with whole cgroups: processes live in leaves only.
+//!
+//! Read in this order: [`place`] (where, before anything is made), [`make`],
+//! [`limits`], [`devices`], [`life`].
+//!
+//! More: cgroups(7), Documentation/admin-guide/cgroup-v2.rst, the chapter "cgroup".
+
+pub mod controllers;
+pub mod devices;
+pub mod life;
+pub mod limits;
+pub mod make;
+pub mod place;
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, ResolveFlag};
+
+pub use devices::DeviceProgram;
+pub use life::Cgroup;
+pub use place::{Place, Placement, place};
+
+use crate::error::{Error, Result};
+use crate::sys::file;
+
+/// Where systemd, and everybody after it, mounts cgroup2.
+const MOUNT: &CStr = c"/sys/fs/cgroup";
+
+// <linux/magic.h>
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+
+/// No file of cgroupfs that we read is longer, but `cgroup.procs` may be.
+const LONGEST: usize = 16 << 20;
+
+/// What this machine mounts at /sys/fs/cgroup.
+pub enum Support {
+    /// cgroup v2 alone: the root of the tree, `O_PATH`.
+    Unified(OwnedFd),
+    /// Something else: the container gets no cgroup.
+    Absent {
+        /// What there is instead, for a notice of one line.
+        why: String,
+    },
+}
+
+/// Looks what is mounted. The file system's magic number decides: a directory
+/// can have any name, and a tmpfs there is the sign of v1 or of both at once.
+pub fn detect() -> Result<Support> {
+    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let root = match file::openat(file::HERE, MOUNT, how, 0) {
+        Err(error) if is(&error, Errno::ENOENT) => return Ok(absent("does not exist")),
+        other => other?,
+    };
+    if file::filesystem_magic(root.as_fd())? == CGROUP2_SUPER_MAGIC {
+        return Ok(Support::Unified(root));
+    }
+    if file::filesystem_magic(root.as_fd())? != TMPFS_MAGIC {
+        return Ok(absent("is not a cgroup2 file system"));
+    }
+    let hybrid = match file::openat(root.as_fd(), c"unified", how, 0) {
+        Err(_) => false,
+        Ok(unified) => file::filesystem_magic(unified.as_fd())? == CGROUP2_SUPER_MAGIC,
+    };
+    Ok(absent(if hybrid {
+        "is a hybrid of cgroup v1, which has the controllers, and v2, which has none"
+    } else {
+        "is cgroup v1"
+    }))
+}
+
+fn absent(what: &str) -> Support {
+    Support::Absent {
+        why: format!("/sys/fs/cgroup {what}"),
+    }
+}
+
+#[cfg(test)]
+mod kernel_tests;
+
+/// Whether a call failed with this errno.
+fn is(error: &Error, errno: Errno) -> bool {
+    error.errno() == errno as i32
+}
+
+/// Opens a cgroup below `at`. Nothing that a delegate could have put there (a
+/// mount) leads out of the tree; symlinks and `..` do not exist in our paths.
+fn open_directory(at: BorrowedFd, path: &str) -> Result<OwnedFd> {
+    let below = match path.trim_start_matches('/') {
+        "" => c".".to_owned(),
+        path => c_string(path)?,
+    };
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let resolve = ResolveFlag::RESOLVE_BENEATH
+        | ResolveFlag::RESOLVE_NO_SYMLINKS
+        | ResolveFlag::RESOLVE_NO_XDEV;
+    file::openat2(at, &below, how, 0, resolve)
+}
+
+/// The same, but a cgroup that is not there is an answer.
+fn open_if_there(at: BorrowedFd, path: &str) -> Result<Option<OwnedFd>> {
+    match open_directory(at, path) {
+        Err(error) if is(&error, Errno::ENOENT) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Reads a whole file of a cgroup.
+fn read(at: BorrowedFd, name: &CStr) -> Result<String> {
+    file::read_file(at, name, LONGEST)
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::config("cgroup", "has a NUL byte in its path"))
+}
