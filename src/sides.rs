@@ -70,8 +70,8 @@ pub struct Runtime<'a> {
     pub proc: Rc<OwnedFd>,
     /// The state directory of this container, once `record` has made it.
     pub container: Option<Container>,
-    /// Where states are kept.
-    pub states: crate::state::States,
+    /// Where states are kept; none for the rows that come before the plan.
+    pub states: Option<crate::state::States>,
     /// Where the cgroup goes, decided before anything is made; none where there is no cgroup v2.
     pub placement: Option<cgroup::Placement>,
     /// The cgroup, once it exists.
@@ -204,7 +204,7 @@ impl<'a> Runtime<'a> {
         plan: &'a Plan,
         rows: &'a [&'static Stage],
         proc: Rc<OwnedFd>,
-        states: crate::state::States,
+        states: Option<crate::state::States>,
     ) -> Self {
         Self {
             plan,

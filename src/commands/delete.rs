@@ -29,7 +29,7 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     }
     let plan = Plan::nothing(&args.id);
     let ending = rows(&plan, &[Command::Delete]);
-    let mut runtime = Runtime::new(&plan, &ending, proc, states);
+    let mut runtime = Runtime::new(&plan, &ending, proc, Some(states));
     runtime.container = Some(container);
     runtime.init = init;
     walk(&mut runtime, &ending)?;

@@ -1,7 +1,8 @@
 //! `jec run`: create, start, wait, delete, in one process.
 
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use super::{machine, open_proc, say};
 use crate::cgroup::{self, Place};
@@ -23,6 +24,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
     let proc = open_proc()?;
+    begin(&proc)?;
     let plan = plan(args)?;
     plan.warnings.iter().for_each(|warning| say(warning));
     let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
@@ -34,7 +36,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     };
     let making = rows(&plan, &[Command::Create, Command::Start]);
     let states = States::open(global.root.as_deref(), proc.clone())?;
-    let mut runtime = Runtime::new(&plan, &making, proc, states);
+    let mut runtime = Runtime::new(&plan, &making, proc, Some(states));
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
     runtime.pid_file = args.pid_file.clone().map(c_path).transpose()?;
@@ -52,6 +54,13 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         }
         (result, _) => cleaned.and(result),
     }
+}
+
+/// The rows that come before there is a plan; the last time this returns, jec is sealed.
+pub fn begin(proc: &Rc<OwnedFd>) -> Result<(), Failure> {
+    let plan = Plan::nothing("");
+    let rows = rows(&plan, &[Command::Begin]);
+    walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)
 }
 
 /// Create, start, wait.

@@ -129,6 +129,7 @@ impl Command {
     /// The word of the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Begin => "begin",
             Self::Create => "create",
             Self::Start => "start",
             Self::Delete => "delete",

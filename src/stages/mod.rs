@@ -54,7 +54,7 @@ use nix::sched::CloneFlags;
 use crate::error::Result;
 use crate::plan::Plan;
 use crate::sides;
-use Command::{Create, Delete, Start};
+use Command::{Begin, Create, Delete, Start};
 use Run::{Init, Middle, Runtime};
 
 /// One step.
@@ -89,6 +89,8 @@ pub enum Run {
 /// The commands that are columns of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
+    /// The beginning of every command that makes a process, before there is a plan.
+    Begin,
     /// `create`: everything up to the program's start.
     Create,
     /// `start`: the program.
@@ -216,7 +218,7 @@ fn has_listener(plan: &Plan) -> bool {
 /// The table. Its order is the order of execution, over all three processes.
 #[rustfmt::skip]
 pub const STAGES: &[Stage] = &[
-    row(PREPARE, "seal", Runtime(seal::run), &[Create], ALWAYS, "run from a read-only copy of our own binary", &seal::DOC),
+    row(PREPARE, "seal", Runtime(seal::run), &[Begin], ALWAYS, "run from a read-only copy of our own binary", &seal::DOC),
     row(PREPARE, "record", Runtime(record::run), &[Create], ALWAYS, "the state directory, which is the lock, and the intent", &record::DOC),
     row(PREPARE, "console-socket", Runtime(console_socket::run), &[Create], TERMINAL, "the socket that the terminal's master will come through", &console_socket::DOC),
     row(PREPARE, "filter", Runtime(filter::run), &[Create], FILTER, "compile the system call filter while errors are cheap", &filter::DOC),

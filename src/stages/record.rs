@@ -25,10 +25,12 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         .placement
         .as_ref()
         .map(|placement| placement.path.clone());
-    let container = runtime.states.create(runtime.plan, cgroup)?;
-    runtime.container = Some(container);
-    if let Some(container) = &runtime.container {
-        container.write_status(Status::Creating, 0)?;
-    }
-    Ok(())
+    let Some(states) = &runtime.states else {
+        return Ok(());
+    };
+    let container = states.create(runtime.plan, cgroup)?;
+    runtime
+        .container
+        .insert(container)
+        .write_status(Status::Creating, 0)
 }

@@ -28,8 +28,8 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(cgroup) = runtime.cgroup.take() {
         cgroup.remove(Instant::now() + PATIENCE)?;
     }
-    match runtime.container.take() {
-        Some(container) => runtime.states.remove(&container),
-        None => Ok(()),
+    match (runtime.container.take(), &runtime.states) {
+        (Some(container), Some(states)) => states.remove(&container),
+        _ => Ok(()),
     }
 }
