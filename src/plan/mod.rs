@@ -280,6 +280,7 @@ pub struct Cgroup {
 
 /// One rule of linux.resources.devices. None means "all".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // a verdict and the three letters of the specification
 pub struct DeviceRule {
     /// Allow or deny.
     pub allow: bool,

@@ -21,7 +21,10 @@ pub(super) fn refuse_in_process(process: &Process) -> Result<()> {
             "process.apparmorProfile",
             filled(process.apparmor_profile().as_ref()),
         ),
-        ("process.selinuxLabel", filled(process.selinux_label().as_ref())),
+        (
+            "process.selinuxLabel",
+            filled(process.selinux_label().as_ref()),
+        ),
         (
             "process.execCPUAffinity",
             process.exec_cpu_affinity().is_some(),
