@@ -21,7 +21,7 @@ const RULES: &str = r#"
 /mounts/0/type null => mounts[0].type: is missing
 /mounts/0/source "////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////" => mounts[0].source: fsconfig(2) takes
 /mounts/0/options [3] => mounts[0].options[0]: invalid type
-/mounts/0/options ["tmpcopyup"] => mounts[0].options: tmpcopyup: 
+/mounts/0/options ["tmpcopyup"] => mounts[0].options: tmpcopyup:
 /mounts/0/options ["idmap"] => mounts[0].options: idmap: jec shifts
 /mounts/2/options ["size=1"] => mounts[2].options: "size=1" is no mount option
 /mounts/3/options ["bind", "size=1"] => mounts[3].options: "size=1" is no mount option
@@ -66,7 +66,7 @@ const RULES: &str = r#"
 /linux/uidMappings/0/hostID -1 => linux.uidMappings[0].hostID: invalid value
 /linux/uidMappings/0/size 4294967295 => linux.uidMappings[0]: goes beyond
 /linux/timeOffsets {"realtime": {}} => linux.timeOffsets.realtime: is neither
-/linux/timeOffsets/monotonic/nanosecs 1000000000 => linux.timeOffsets.monotonic.nanosecs: 
+/linux/timeOffsets/monotonic/nanosecs 1000000000 => linux.timeOffsets.monotonic.nanosecs:
 /linux/devices/0/type "a" => linux.devices[0].type: "a" is no type of a node
 /linux/devices/0/type "x" => linux.devices[0].type: unknown variant `x`
 /linux/devices/0/path "dev/x" => linux.devices[0].path: "dev/x" is not an absolute
@@ -78,7 +78,7 @@ const RULES: &str = r#"
 /linux/maskedPaths ["/a", "b"] => linux.maskedPaths[1]: "b" is not an absolute
 /linux/readonlyPaths ["/a\u0000"] => linux.readonlyPaths[0]: has a NUL byte
 /linux/rootfsPropagation "ro" => linux.rootfsPropagation: "ro" is not shared
-/linux/personality/flags ["X"] => linux.personality.flags: 
+/linux/personality/flags ["X"] => linux.personality.flags:
 /linux/personality/domain "BSD" => linux.personality.domain: unknown variant `BSD`
 /linux/mountLabel "l" => linux.mountLabel: jec does not support it
 /linux/netDevices {"eth0": {}} => linux.netDevices: jec does not support it
