@@ -123,7 +123,7 @@ mod tests {
     const CHOWN: u64 = 1;
     const KILL: u64 = 1 << 5;
 
-    fn read(sets: Value) -> (Capabilities, Vec<String>) {
+    fn read(sets: &Value) -> (Capabilities, Vec<String>) {
         let mut document = json!({"process": {"capabilities": sets}});
         let mut warnings = remove_unknown(&mut document);
         let given = serde_json::from_value(document["process"]["capabilities"].take()).unwrap();
@@ -135,21 +135,21 @@ mod tests {
     fn absent_means_five_empty_sets() {
         let found = capabilities(None, &mut Vec::new());
         assert_eq!(found, Capabilities::default());
-        assert_eq!(read(json!({})).0, Capabilities::default());
+        assert_eq!(read(&json!({})).0, Capabilities::default());
     }
 
     #[test]
     fn every_name_of_the_kernel_has_a_bit() {
         let names: Vec<String> = caps::all().iter().map(ToString::to_string).collect();
         assert_eq!(names.len(), 41);
-        let (found, warnings) = read(json!({"bounding": names}));
+        let (found, warnings) = read(&json!({"bounding": names}));
         assert_eq!(found.bounding, (1 << 41) - 1);
         assert!(warnings.is_empty());
     }
 
     #[test]
     fn unknown_names_are_left_out_with_a_warning() {
-        let (found, warnings) = read(json!({"bounding": ["CAP_CHOWN", "CAP_NEW", "chown"]}));
+        let (found, warnings) = read(&json!({"bounding": ["CAP_CHOWN", "CAP_NEW", "chown"]}));
         assert_eq!(found.bounding, CHOWN);
         assert_eq!(
             warnings,
@@ -177,7 +177,7 @@ mod tests {
             ),
         ];
         for (sets, message) in cases {
-            let (found, warnings) = read(sets);
+            let (found, warnings) = read(&sets);
             assert_eq!(warnings, [format!("process.capabilities.{message}")]);
             assert_eq!(
                 (found.effective & KILL, found.inheritable, found.ambient),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn ambient_within_permitted_and_inheritable_is_kept() {
         let set = ["CAP_KILL"];
-        let (found, warnings) = read(json!({
+        let (found, warnings) = read(&json!({
             "bounding": set, "permitted": set, "effective": set, "inheritable": set, "ambient": set
         }));
         assert_eq!(found.ambient, KILL);

@@ -6,7 +6,6 @@ use oci_spec::runtime::LinuxIdMapping;
 
 use super::{IdMaps, IdRange, MapWriter};
 use crate::error::{Error, Result};
-use crate::sys::credentials;
 
 /// Lines that the kernel takes, since Linux 4.15 (UID_GID_MAP_MAX_EXTENTS).
 const LINE_LIMIT: usize = 340;
@@ -80,16 +79,15 @@ fn contains(ranges: &[IdRange], id: u32) -> bool {
     })
 }
 
-/// Who has to write these maps: root may write any, others one line of their own id, and
-/// for all else the set-user-ID helpers look into /etc/subuid.
-pub(super) fn writer(maps: &IdMaps) -> MapWriter {
-    let (uid, gid) = (credentials::geteuid(), credentials::getegid());
-    if uid == 0 {
-        return MapWriter::Privileged;
-    }
-    let own =
+/// Who has to write these maps, if the effective ids are `uid` and `gid`: root may write any,
+/// others one line of their own id, and for all else the set-user-ID helpers look into
+/// /etc/subuid.
+pub(super) fn writer(maps: &IdMaps, uid: u32, gid: u32) -> MapWriter {
+    let is_own =
         |ranges: &[IdRange], id: u32| matches!(ranges, [only] if only.size == 1 && only.host == id);
-    if own(&maps.uids, uid) && own(&maps.gids, gid) {
+    if uid == 0 {
+        MapWriter::Privileged
+    } else if is_own(&maps.uids, uid) && is_own(&maps.gids, gid) {
         MapWriter::SingleId
     } else {
         MapWriter::Helpers
@@ -101,7 +99,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(triples: &[(u32, u32, u32)]) -> Result<Vec<IdRange>> {
+    /// containerID, hostID, size
+    type Triple = (u32, u32, u32);
+
+    fn read(triples: &[Triple]) -> Result<Vec<IdRange>> {
         let given: Vec<LinuxIdMapping> = triples
             .iter()
             .map(|(container, host, size)| json!({"containerID": container, "hostID": host, "size": size}))
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn maps_that_the_kernel_takes_are_taken() {
-        let good: &[&[(u32, u32, u32)]] = &[
+        let good: &[&[Triple]] = &[
             &[],
             &[(0, 1000, 1)],
             &[(0, 0, u32::MAX)],
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn maps_that_the_kernel_refuses_are_named() {
-        let bad: &[(&[(u32, u32, u32)], &str)] = &[
+        let bad: &[(&[Triple], &str)] = &[
             (&[(0, 0, 0)], "linux.uidMappings[0].size: maps nothing"),
             (&[(1, 0, u32::MAX)], "linux.uidMappings[0]: goes beyond"),
             (&[(0, u32::MAX, 1)], "linux.uidMappings[0]: goes beyond"),
@@ -154,5 +155,19 @@ mod tests {
         ] {
             assert_eq!(contains(&ranges, id), mapped, "{id}");
         }
+    }
+
+    #[test]
+    fn who_writes_the_maps_depends_on_whose_ids_they_are() {
+        let own = [(0, 1000, 1)];
+        let ranges = [(0, 1000, 1), (1, 100_000, 65_536)];
+        let maps = |uids: &[Triple], gids: &[Triple]| IdMaps {
+            uids: read(uids).unwrap(),
+            gids: read(gids).unwrap(),
+        };
+        assert_eq!(writer(&maps(&ranges, &ranges), 0, 0), MapWriter::Privileged);
+        assert_eq!(writer(&maps(&own, &own), 1000, 1000), MapWriter::SingleId);
+        assert_eq!(writer(&maps(&own, &own), 1000, 1001), MapWriter::Helpers);
+        assert_eq!(writer(&maps(&own, &ranges), 1000, 1000), MapWriter::Helpers);
     }
 }

@@ -11,7 +11,7 @@ use oci_spec::runtime::{Linux, LinuxNamespace, LinuxNamespaceType, LinuxTimeOffs
 use super::{IdMaps, Namespaces, id_maps, strings};
 use crate::error::{Error, Result};
 use crate::sys::constants::CLONE_NEWTIME;
-use crate::sys::file;
+use crate::sys::{credentials, file};
 
 /// A kind of namespace.
 struct Kind {
@@ -119,9 +119,19 @@ pub(super) fn namespaces(linux: &Linux, warnings: &mut Vec<String>) -> Result<Na
         let problem = "needs one of type mount: without it the host itself would be mounted over";
         return Err(Error::config("linux.namespaces", problem));
     }
+    check_rights(namespaces.has_user(), credentials::geteuid())?;
     read_maps(&mut namespaces, linux, warnings)?;
     read_offsets(&mut namespaces, linux.time_offsets().as_ref())?;
     Ok(namespaces)
+}
+
+/// Only in a user namespace may an ordinary user make the others (user_namespaces(7)).
+fn check_rights(has_user: bool, uid: u32) -> Result<()> {
+    if has_user || uid == 0 {
+        return Ok(());
+    }
+    let problem = "needs one of type user, unless root runs jec";
+    Err(Error::config("linux.namespaces", problem))
 }
 
 /// An empty path is an absent one: Go's encoder cannot tell them apart.
@@ -193,7 +203,8 @@ fn read_maps(namespaces: &mut Namespaces, linux: &Linux, warnings: &mut Vec<Stri
         }
     }
     if makes_user {
-        namespaces.map_writer = id_maps::writer(&maps);
+        namespaces.map_writer =
+            id_maps::writer(&maps, credentials::geteuid(), credentials::getegid());
         namespaces.ids = maps;
     }
     Ok(())
@@ -226,4 +237,31 @@ fn read_offsets(
             .push((clock, offset.secs().unwrap_or(0), nanoseconds));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_user_needs_a_user_namespace() {
+        assert!(check_rights(true, 1000).is_ok());
+        assert!(check_rights(false, 0).is_ok());
+        assert!(check_rights(false, 1000).is_err());
+    }
+
+    #[test]
+    fn our_own_namespaces_are_not_the_containers_own() {
+        for kind in &KINDS {
+            let mut namespaces = Namespaces::default();
+            assert!(!is_own(&namespaces, kind.flag).unwrap(), "{}", kind.name);
+            namespaces.joined.push((kind.flag, kind.ours.into()));
+            assert!(!is_own(&namespaces, kind.flag).unwrap(), "{}", kind.name);
+            namespaces.joined[0].1 = c"/proc/self/exe".into();
+            assert!(is_own(&namespaces, kind.flag).unwrap(), "{}", kind.name);
+            namespaces.joined.clear();
+            namespaces.new = kind.flag;
+            assert!(is_own(&namespaces, kind.flag).unwrap(), "{}", kind.name);
+        }
+    }
 }

@@ -1,1 +1,0 @@
-//! The rules of the specification, on whole configurations.
