@@ -55,13 +55,7 @@ pub struct Global {
     #[arg(long, value_name = "FILE", global = true)]
     pub log: Option<PathBuf>,
     /// How messages look: text for people, json for programs
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        global = true,
-        value_enum,
-        default_value_t
-    )]
+    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t)]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub log_format: LogFormat,
     /// Also write messages that only help to debug jec
@@ -255,12 +249,7 @@ pub struct ContainerFlags {
     #[arg(help_heading = "Process")]
     pub ulimit: Vec<UlimitFlag>,
     /// Whom the kernel ends first when memory is short: -1000 (never) to 1000 (first)
-    #[arg(
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        help_heading = "Process"
-    )]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Process")]
     #[arg(value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     pub oom_score_adj: Option<i32>,
 
@@ -319,21 +308,12 @@ pub struct ContainerFlags {
     #[arg(long, value_name = "NAME", value_parser = capabilities::name, help_heading = "Security")]
     pub cap_drop: Vec<CapabilityName>,
     /// Filter of system calls: default, none, or a FILE with an OCI profile in JSON
-    #[arg(
-        long,
-        value_name = "PROFILE",
-        default_value = "default",
-        help_heading = "Security"
-    )]
+    #[arg(long, value_name = "PROFILE", default_value = "default", help_heading = "Security")]
     #[arg(value_parser = seccomp::flag)]
     pub seccomp: SeccompFlag,
     /// Whether set-user-ID programs (sudo, su) gain nothing inside
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
-    #[arg(
-        default_value = "true",
-        default_missing_value = "true",
-        help_heading = "Security"
-    )]
+    #[arg(default_value = "true", default_missing_value = "true", help_heading = "Security")]
     #[arg(action = clap::ArgAction::Set)]
     pub no_new_privs: bool,
 
@@ -342,12 +322,7 @@ pub struct ContainerFlags {
     #[arg(hide_possible_values = true)]
     pub net: Net,
     /// User namespace: host, auto (with the ranges of /etc/subuid) or single (one user) [default: host as root, else auto]
-    #[arg(
-        long,
-        value_enum,
-        help_heading = "Namespaces",
-        hide_possible_values = true
-    )]
+    #[arg(long, value_enum, help_heading = "Namespaces", hide_possible_values = true)]
     pub userns: Option<Userns>,
     /// A line of the user namespace's uid_map, e.g. 0:100000:65536
     #[arg(long, value_name = "INSIDE:OUTSIDE:COUNT", value_parser = ids::range)]
@@ -355,11 +330,7 @@ pub struct ContainerFlags {
     pub uidmap: Vec<IdRange>,
     /// A line of its gid_map [default: the lines of --uidmap]
     #[arg(long, value_name = "INSIDE:OUTSIDE:COUNT", value_parser = ids::range)]
-    #[arg(
-        help_heading = "Namespaces",
-        conflicts_with = "userns",
-        requires = "uidmap"
-    )]
+    #[arg(help_heading = "Namespaces", conflicts_with = "userns", requires = "uidmap")]
     pub gidmap: Vec<IdRange>,
     /// Move a clock inside, in seconds: monotonic=3600 or boottime=-1.5
     #[arg(long, value_name = "CLOCK=SECONDS", value_parser = kernel::time_offset)]
@@ -394,10 +365,7 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
 fn given(used: &ArgMatches) -> Vec<String> {
     let flags = used.get_many::<clap::Id>("ContainerFlags");
     let names = flags.into_iter().flatten().map(clap::Id::as_str);
-    names
-        .filter(|id| *id != "words")
-        .map(|id| format!("--{}", id.replace('_', "-")))
-        .collect()
+    names.filter(|id| *id != "words").map(|id| format!("--{}", id.replace('_', "-"))).collect()
 }
 
 impl ContainerFlags {
@@ -448,17 +416,11 @@ mod tests {
             ("jec run ./r -- sh", Some("./r"), &["sh"]),
             ("jec run ./r -- -- sh", Some("./r"), &["--", "sh"]),
             ("jec run -- -- sh", None, &["--", "sh"]),
-            (
-                "jec run -t ./r --memory 64M",
-                Some("./r"),
-                &["--memory", "64M"],
-            ),
+            ("jec run -t ./r --memory 64M", Some("./r"), &["--memory", "64M"]),
             ("jec run ./r ls --", Some("./r"), &["ls", "--"]),
             ("jec --root /x run --debug ./r", Some("./r"), &[]),
         ] {
-            let Command::Run(run) = parsed(line).unwrap().command else {
-                panic!("{line}")
-            };
+            let Command::Run(run) = parsed(line).unwrap().command else { panic!("{line}") };
             assert_eq!(run.container.target.as_deref(), target, "{line}");
             assert_eq!(run.container.command, command, "{line}");
         }
@@ -467,9 +429,7 @@ mod tests {
     #[test]
     fn only_flags_that_make_the_container_count_as_given() {
         let line = "jec run --explain --keep --root /x -m 1M --no-tty --cap-add ALL c1";
-        let Command::Run(run) = parsed(line).unwrap().command else {
-            panic!()
-        };
+        let Command::Run(run) = parsed(line).unwrap().command else { panic!() };
         let mut given = run.container.given;
         given.sort();
         assert_eq!(given, ["--cap-add", "--memory", "--no-tty"]);
@@ -477,16 +437,8 @@ mod tests {
 
     #[test]
     fn global_options_stand_before_or_after_the_command() {
-        for line in [
-            "jec --root /x delete a",
-            "jec delete --root /x a",
-            "jec delete a --root /x",
-        ] {
-            assert_eq!(
-                parsed(line).unwrap().global.root,
-                Some("/x".into()),
-                "{line}"
-            );
+        for line in ["jec --root /x delete a", "jec delete --root /x a", "jec delete a --root /x"] {
+            assert_eq!(parsed(line).unwrap().global.root, Some("/x".into()), "{line}");
         }
         let json = parsed("jec --log-format json --log f stages --json pivot-root").unwrap();
         assert_eq!(json.global.log_format, LogFormat::Json);
@@ -494,23 +446,14 @@ mod tests {
 
     #[test]
     fn the_other_commands_take_what_they_need() {
-        for line in [
-            "jec",
-            "jec delete",
-            "jec init",
-            "jec init --",
-            "jec exec a",
-            "jec run --rm --keep",
-        ] {
+        for line in
+            ["jec", "jec delete", "jec init", "jec init --", "jec exec a", "jec run --rm --keep"]
+        {
             assert!(parsed(line).is_err(), "{line}");
         }
-        let Command::Init(init) = parsed("jec init -- ls -- -l").unwrap().command else {
-            panic!()
-        };
+        let Command::Init(init) = parsed("jec init -- ls -- -l").unwrap().command else { panic!() };
         assert_eq!(init.command, ["ls", "--", "-l"]);
-        let Command::Delete(delete) = parsed("jec delete -f a").unwrap().command else {
-            panic!()
-        };
+        let Command::Delete(delete) = parsed("jec delete -f a").unwrap().command else { panic!() };
         assert!(delete.force && delete.id == "a");
     }
 }

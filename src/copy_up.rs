@@ -28,10 +28,7 @@ pub fn copy(root: BorrowedFd, path: &CStr, to: BorrowedFd) -> Result<()> {
 
 fn copy_directory(from: OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
     if depth == 0 {
-        return Err(Error::config(
-            "tmpcopyup",
-            "the directory is nested more than 64 deep",
-        ));
+        return Err(Error::config("tmpcopyup", "the directory is nested more than 64 deep"));
     }
     for name in directory::names(from.as_fd())? {
         let entry = file::openat(from.as_fd(), &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
@@ -63,13 +60,13 @@ fn copy_file(from: BorrowedFd, to: BorrowedFd, name: &CStr, stat: &FileStat) -> 
     let how = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
     let target = file::openat(to, name, how, 0o600)?;
     like(target.as_fd(), stat)?;
-    std::io::copy(&mut File::from(source), &mut File::from(target))
-        .map(drop)
-        .map_err(|error| Error::Call {
+    std::io::copy(&mut File::from(source), &mut File::from(target)).map(drop).map_err(|error| {
+        Error::Call {
             name: "copy_file_range".into(),
             args: format!("{name:?}"),
             errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
-        })
+        }
+    })
 }
 
 /// Owner first: a change of owner takes set-id bits away.

@@ -71,18 +71,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the configuration: the property's path (or the flag) and the problem.
     pub fn config(property: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Config {
-            property: property.into(),
-            problem: problem.into(),
-        }
+        Self::Config { property: property.into(), problem: problem.into() }
     }
 
     /// What this machine lacks, and how to get it.
     pub fn machine(lacks: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::Machine {
-            lacks: lacks.into(),
-            cure: cure.into(),
-        }
+        Self::Machine { lacks: lacks.into(), cure: cure.into() }
     }
 
     /// A read-back that differs from what was set.
@@ -91,19 +85,12 @@ impl Error {
         wanted: impl Into<String>,
         found: impl Into<String>,
     ) -> Self {
-        Self::Differs {
-            what: what.into(),
-            wanted: wanted.into(),
-            found: found.into(),
-        }
+        Self::Differs { what: what.into(), wanted: wanted.into(), found: found.into() }
     }
 
     /// An operation that the container's state does not allow.
     pub fn state(id: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::State {
-            id: id.into(),
-            problem: problem.into(),
-        }
+        Self::State { id: id.into(), problem: problem.into() }
     }
 
     /// The errno of a failed system call; 0 for every other kind.
@@ -152,11 +139,7 @@ impl std::fmt::Display for Failure {
         };
         write!(f, "{stage} ({side}): {}", self.error)?;
         if let Some(advice) = crate::advice::find(stage, &self.error) {
-            write!(
-                f,
-                "\n  likely: {}\n  check:  {}",
-                advice.cause, advice.check
-            )?;
+            write!(f, "\n  likely: {}\n  check:  {}", advice.cause, advice.check)?;
         }
         write!(f, "\n  more:   jec stages {stage}")
     }
@@ -166,10 +149,8 @@ impl Failure {
     /// The exit status that jec ends with: 126 and 127 as in the shell when
     /// the program could not be started, else 1, as in runc.
     pub fn exit_code(&self) -> u8 {
-        let starting = self
-            .place
-            .as_ref()
-            .is_some_and(|place| matches!(&*place.stage, "program" | "exec"));
+        let starting =
+            self.place.as_ref().is_some_and(|place| matches!(&*place.stage, "program" | "exec"));
         match (starting, self.error.errno()) {
             (true, libc::ENOENT) => 127,
             (true, libc::EACCES | libc::ENOEXEC | libc::EISDIR | libc::ENOTDIR) => 126,

@@ -62,14 +62,7 @@ impl Terminal {
             .then(|| UserTerminal::raw(stdin.as_fd()))
             .transpose()?;
         let (to_program, to_user) = (VecDeque::new(), VecDeque::new());
-        Ok(Some(Self {
-            master,
-            user,
-            to_program,
-            to_user,
-            input_open: true,
-            output_open: true,
-        }))
+        Ok(Some(Self { master, user, to_program, to_user, input_open: true, output_open: true }))
     }
 
     /// The size of the user's terminal becomes that of the container's.
@@ -132,14 +125,7 @@ impl Terminal {
         }
         while self.output_open && !self.to_user.is_empty() {
             let stdout = std::io::stdout();
-            signal::watch(
-                &[Watch {
-                    fd: stdout.as_fd(),
-                    read: false,
-                    write: true,
-                }],
-                None,
-            )?;
+            signal::watch(&[Watch { fd: stdout.as_fd(), read: false, write: true }], None)?;
             self.write_output();
         }
         Ok(())
@@ -163,10 +149,7 @@ impl UserTerminal {
     fn raw(input: BorrowedFd) -> Result<Self> {
         let modes = terminal::modes(input)?;
         let keeper = keeper(&modes)?;
-        let user = Self {
-            modes,
-            keeper: Some(keeper),
-        };
+        let user = Self { modes, keeper: Some(keeper) };
         terminal::make_raw(input, &user.modes)?;
         Ok(user)
     }
@@ -234,31 +217,17 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
 
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
-    let mut watched = vec![
-        only(signal::descriptor(signals), true, false),
-        only(init.pidfd.as_fd(), true, false),
-    ];
+    let mut watched =
+        vec![only(signal::descriptor(signals), true, false), only(init.pidfd.as_fd(), true, false)];
     let Some(terminal) = terminal else {
         return Ok(signal::watch(&watched, None)?[0].read);
     };
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let room = |bytes: &VecDeque<u8>| bytes.len() < ENOUGH;
     let writes = !terminal.to_program.is_empty();
-    watched.push(only(
-        terminal.master.as_fd(),
-        room(&terminal.to_user),
-        writes,
-    ));
-    watched.push(only(
-        stdin.as_fd(),
-        terminal.input_open && room(&terminal.to_program),
-        false,
-    ));
-    watched.push(only(
-        stdout.as_fd(),
-        false,
-        terminal.output_open && !terminal.to_user.is_empty(),
-    ));
+    watched.push(only(terminal.master.as_fd(), room(&terminal.to_user), writes));
+    watched.push(only(stdin.as_fd(), terminal.input_open && room(&terminal.to_program), false));
+    watched.push(only(stdout.as_fd(), false, terminal.output_open && !terminal.to_user.is_empty()));
     let ready = signal::watch(&watched, None)?;
     drop(watched);
     let idle = ready[2].read && !terminal.read_output();

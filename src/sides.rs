@@ -23,7 +23,7 @@ use crate::plan::Plan;
 use crate::stages::Stage;
 use crate::stages::baton::{Baton, Word};
 use crate::state::Container;
-use crate::sys::process::{Child, wait};
+use crate::sys::process::{self, Child, wait};
 use crate::sys::signal;
 
 /// The side of a stage: which of the three processes runs it.
@@ -52,12 +52,21 @@ impl Side {
 pub trait Process {
     /// Which of the three it is.
     const SIDE: Side;
+    /// The first thing it does when it is its turn for the first time.
+    fn arrive(&mut self) -> Result<()>;
     /// Runs a stage of this side.
     fn run(&mut self, stage: &Stage) -> Result<()>;
     /// Waits until it is this process's turn.
     fn take_baton(&mut self) -> Result<Word>;
     /// Lets the other side work.
     fn pass_baton(&mut self) -> Result<()>;
+}
+
+/// A child says who it is, for ps(1), and that it ends with jec. Until it is its
+/// turn it needs no such order: it hears the end of the socket.
+fn arrive(name: &std::ffi::CStr) -> Result<()> {
+    process::set_name(name)?;
+    process::die_with_parent()
 }
 
 /// `jec` itself: it has the host's privileges, and cleans up whatever happens.
@@ -157,6 +166,10 @@ impl Init<'_> {
 impl Process for Runtime<'_> {
     const SIDE: Side = Side::Runtime;
 
+    fn arrive(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn run(&mut self, stage: &Stage) -> Result<()> {
         match stage.run {
             crate::stages::Run::Runtime(run) => run(self),
@@ -234,25 +247,23 @@ impl<'a> Runtime<'a> {
             (Some(init), _) => ("init", init),
             (None, Some(middle)) => ("the middle process", middle),
             (None, None) => {
-                return Error::Died {
-                    who: "nobody".into(),
-                    how: String::new(),
-                };
+                return Error::Died { who: "nobody".into(), how: String::new() };
             }
         };
         let how = match wait(child) {
             Ok(end) => format!(": {end}"),
             Err(error) => format!(", and waiting for it failed: {error}"),
         };
-        Error::Died {
-            who: who.into(),
-            how,
-        }
+        Error::Died { who: who.into(), how }
     }
 }
 
 impl Process for Middle<'_> {
     const SIDE: Side = Side::Middle;
+
+    fn arrive(&mut self) -> Result<()> {
+        arrive(c"jec:[1:MIDDLE]")
+    }
 
     fn run(&mut self, stage: &Stage) -> Result<()> {
         match stage.run {
@@ -272,6 +283,10 @@ impl Process for Middle<'_> {
 
 impl Process for Init<'_> {
     const SIDE: Side = Side::Init;
+
+    fn arrive(&mut self) -> Result<()> {
+        arrive(c"jec:[2:INIT]")
+    }
 
     fn run(&mut self, stage: &Stage) -> Result<()> {
         match stage.run {

@@ -97,10 +97,8 @@ impl States {
     /// else, or that others may write, is refused.
     pub fn open(root: Option<&std::path::Path>, proc: std::rc::Rc<OwnedFd>) -> Result<Self> {
         let uid = credentials::geteuid();
-        let path = root.map_or_else(
-            || default_root(uid),
-            |root| root.to_string_lossy().into_owned(),
-        );
+        let path =
+            root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
         let c_path = c_string(&path)?;
         match file::mkdirat(file::HERE, &c_path, 0o700) {
             Err(error) if error.errno() == Errno::EEXIST as i32 => {}
@@ -141,13 +139,7 @@ impl States {
         file::write(config.as_fd(), plan.config.as_bytes())?;
         let annotations = plan.annotations.iter().cloned().collect();
         let (proc, started) = (self.proc.clone(), Cell::default());
-        Ok(Container {
-            dir,
-            proc,
-            intent,
-            annotations,
-            started,
-        })
+        Ok(Container { dir, proc, intent, annotations, started })
     }
 
     /// Opens a container that exists, with a directory that a crash left without its intent.
@@ -169,13 +161,7 @@ impl States {
                 boot: String::new(),
             });
         let (proc, started) = (self.proc.clone(), Cell::default());
-        Ok(Container {
-            dir,
-            proc,
-            intent,
-            annotations: Default::default(),
-            started,
-        })
+        Ok(Container { dir, proc, intent, annotations: Default::default(), started })
     }
 
     /// Removes the directory of a container. One that is gone already is fine:
@@ -243,9 +229,7 @@ impl Container {
             return Ok(None);
         }
         let started = start_time(self.proc.as_fd(), state.pid);
-        Ok(started
-            .is_some_and(|started| started == state.started)
-            .then_some(state.pid))
+        Ok(started.is_some_and(|started| started == state.started).then_some(state.pid))
     }
 }
 
@@ -278,10 +262,7 @@ fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
         stat.st_uid,
         stat.st_mode & 0o7777
     );
-    Err(Error::machine(
-        lacks,
-        "remove it, or choose another one: jec --root DIR …",
-    ))
+    Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.
@@ -301,9 +282,7 @@ fn json<T: Serialize>(value: &T) -> Result<String> {
 }
 
 fn boot_id(proc: BorrowedFd) -> Result<String> {
-    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?
-        .trim()
-        .into())
+    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?.trim().into())
 }
 
 /// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
@@ -312,11 +291,7 @@ fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
     let text = file::read_file(proc, &c_string(&format!("{pid}/stat")).ok()?, 4096).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        None
-    } else {
-        fields.nth(18)?.parse().ok()
-    }
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 /// What was to be removed and is not there is removed.

@@ -80,11 +80,7 @@ pub fn parent(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
                     return Err(loop_of_links(path));
                 }
                 let absolute = target.to_bytes().starts_with(b"/");
-                let mut followed = if absolute {
-                    Vec::new()
-                } else {
-                    names[..at].to_vec()
-                };
+                let mut followed = if absolute { Vec::new() } else { names[..at].to_vec() };
                 for name in components(target.to_bytes()) {
                     // As in the kernel's RESOLVE_IN_ROOT: `..` at the root is the root.
                     if name.as_bytes() == b".." {
@@ -109,22 +105,13 @@ pub fn parent(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
             Err(error) => return Err(error),
         }
     }
-    Err(Error::config(
-        path.to_string_lossy(),
-        "names the root itself, not something below it",
-    ))
+    Err(Error::config(path.to_string_lossy(), "names the root itself, not something below it"))
 }
 
 /// One name below a directory that we hold, which must not be a link.
 pub fn step(directory: BorrowedFd, name: &CStr) -> Result<OwnedFd> {
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
-    file::openat2(
-        directory,
-        name,
-        OFlag::O_PATH | OFlag::O_NOFOLLOW,
-        0,
-        resolve,
-    )
+    file::openat2(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0, resolve)
 }
 
 /// The names of a path, without empty ones and `.`.
@@ -150,8 +137,5 @@ fn joined(names: &[CString]) -> Result<CString> {
 }
 
 fn loop_of_links(path: &CStr) -> Error {
-    Error::config(
-        path.to_string_lossy(),
-        "leads through more than 40 symbolic links",
-    )
+    Error::config(path.to_string_lossy(), "leads through more than 40 symbolic links")
 }

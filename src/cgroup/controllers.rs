@@ -28,11 +28,7 @@ pub(super) fn needed(limits: &[(String, String)]) -> Vec<String> {
 fn missing<'a>(dir: BorrowedFd, needed: &'a [String]) -> Result<Vec<&'a str>> {
     let given = read(dir, c"cgroup.subtree_control")?;
     let is_missing = |name: &&str| !given.split_whitespace().any(|word| word == *name);
-    Ok(needed
-        .iter()
-        .map(String::as_str)
-        .filter(is_missing)
-        .collect())
+    Ok(needed.iter().map(String::as_str).filter(is_missing).collect())
 }
 
 /// Walks down to the parent of `path` and asks at each cgroup that exists
@@ -115,13 +111,8 @@ mod tests {
 
     #[test]
     fn the_names_of_the_files_tell_the_controllers() {
-        let files = [
-            "memory.max",
-            "memory.low",
-            "cgroup.max.depth",
-            "cpu.max.burst",
-            "hugetlb.2MB.max",
-        ];
+        let files =
+            ["memory.max", "memory.low", "cgroup.max.depth", "cpu.max.burst", "hugetlb.2MB.max"];
         let limits: Vec<_> = files.map(|file| (file.to_owned(), String::new())).into();
         assert_eq!(needed(&limits), ["cpu", "hugetlb", "memory"]);
         assert!(needed(&[]).is_empty());
@@ -131,9 +122,6 @@ mod tests {
     fn a_controller_that_the_machine_does_not_have_is_named() {
         assert!(has("cpu memory\n", &["memory"]).is_ok());
         let error = has("cpu memory_x\n", &["cpu", "memory"]).unwrap_err();
-        assert!(
-            error.to_string().contains("no controller \"memory\""),
-            "{error}"
-        );
+        assert!(error.to_string().contains("no controller \"memory\""), "{error}");
     }
 }

@@ -99,21 +99,11 @@ const TO_NO: i16 = i16::MAX;
 const TO_YES: i16 = i16::MAX - 1;
 
 fn op(code: u8, register: u8, immediate: i32) -> Instruction {
-    Instruction {
-        code,
-        registers: register,
-        offset: 0,
-        immediate,
-    }
+    Instruction { code, registers: register, offset: 0, immediate }
 }
 
 fn jump(code: u8, register: u8, immediate: i32, offset: i16) -> Instruction {
-    Instruction {
-        code,
-        registers: register,
-        offset,
-        immediate,
-    }
+    Instruction { code, registers: register, offset, immediate }
 }
 
 /// The program for these rules; none when they allow everything.
@@ -139,10 +129,7 @@ fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>> {
     }
     finish(&mut program, otherwise);
     if program.len() > LONGEST {
-        return Err(Error::config(
-            "linux.resources.devices",
-            "has too many rules for one program",
-        ));
+        return Err(Error::config("linux.resources.devices", "has too many rules for one program"));
     }
     Ok(Some(program))
 }
@@ -173,19 +160,12 @@ fn append(program: &mut Vec<Instruction>, rule: &DeviceRule) {
     };
     let number = |number: Option<u32>| number.map(u32::cast_signed);
     let conditions = [(2, kind), (4, number(rule.major)), (5, number(rule.minor))];
-    let named: Vec<(u8, i32)> = conditions
-        .into_iter()
-        .filter_map(|(register, value)| Some((register, value?)))
-        .collect();
+    let named: Vec<(u8, i32)> =
+        conditions.into_iter().filter_map(|(register, value)| Some((register, value?))).collect();
     for (at, (register, value)) in named.iter().enumerate() {
         // At most two conditions and two instructions of the verdict are skipped.
         let rest = named.len() - at - 1 + verdict.len();
-        program.push(jump(
-            IF_DIFFERENT,
-            *register,
-            *value,
-            i16::try_from(rest).unwrap_or(0),
-        ));
+        program.push(jump(IF_DIFFERENT, *register, *value, i16::try_from(rest).unwrap_or(0)));
     }
     program.extend(verdict);
 }
@@ -194,15 +174,9 @@ fn append(program: &mut Vec<Instruction>, rule: &DeviceRule) {
 /// refuses instructions that nothing reaches, so the answer that is nobody's
 /// goal is left out.
 fn finish(program: &mut Vec<Instruction>, otherwise: bool) {
-    let (here, other) = if otherwise {
-        (TO_YES, TO_NO)
-    } else {
-        (TO_NO, TO_YES)
-    };
+    let (here, other) = if otherwise { (TO_YES, TO_NO) } else { (TO_NO, TO_YES) };
     let falls_to = program.len();
-    let is_goal = program
-        .iter()
-        .any(|instruction| instruction.offset == other);
+    let is_goal = program.iter().any(|instruction| instruction.offset == other);
     program.extend([op(MOVE, 0, i32::from(otherwise)), op(EXIT, 0, 0)]);
     if is_goal {
         program.extend([op(MOVE, 0, i32::from(!otherwise)), op(EXIT, 0, 0)]);

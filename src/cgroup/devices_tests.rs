@@ -9,16 +9,9 @@ fn meaning(rules: &[DeviceRule], kind: DeviceKind, major: u32, minor: u32, acces
             && rule.minor.is_none_or(|wanted| wanted == minor)
             && letters(rule) & letter != 0
     };
-    [1, 2, 4]
-        .into_iter()
-        .filter(|letter| access & letter != 0)
-        .all(|letter| {
-            rules
-                .iter()
-                .rev()
-                .find(|rule| fits(rule, letter))
-                .is_some_and(|rule| rule.allow)
-        })
+    [1, 2, 4].into_iter().filter(|letter| access & letter != 0).all(|letter| {
+        rules.iter().rev().find(|rule| fits(rule, letter)).is_some_and(|rule| rule.allow)
+    })
 }
 
 /// Runs a program as the kernel would.
@@ -27,12 +20,7 @@ fn run(program: &[Instruction], kind: i32, major: u32, minor: u32, access: i32) 
     let mut r = [0_u32; 11];
     let mut at = 0;
     loop {
-        let Instruction {
-            code,
-            registers,
-            offset,
-            immediate,
-        } = program[at];
+        let Instruction { code, registers, offset, immediate } = program[at];
         let (d, s) = (usize::from(registers & 15), usize::from(registers >> 4));
         let k = immediate.cast_unsigned();
         let taken = match code {
@@ -63,11 +51,7 @@ fn run(program: &[Instruction], kind: i32, major: u32, minor: u32, access: i32) 
             EXIT => return r[0] == 1,
             other => panic!("unknown instruction {other:#x}"),
         };
-        at += 1 + if taken {
-            usize::try_from(offset).unwrap()
-        } else {
-            0
-        };
+        at += 1 + if taken { usize::try_from(offset).unwrap() } else { 0 };
     }
 }
 
@@ -92,10 +76,9 @@ fn rule(
 /// Every device and access that matters for small rule sets.
 fn agree(rules: &[DeviceRule]) {
     let program = compile(rules).unwrap();
-    for (kind, word) in [
-        (DeviceKind::Block, BPF_DEVCG_DEV_BLOCK),
-        (DeviceKind::Character, BPF_DEVCG_DEV_CHAR),
-    ] {
+    for (kind, word) in
+        [(DeviceKind::Block, BPF_DEVCG_DEV_BLOCK), (DeviceKind::Character, BPF_DEVCG_DEV_CHAR)]
+    {
         for major in [0, 1, 2, 136, u32::MAX] {
             for minor in [0, 1, 3, u32::MAX] {
                 for access in 1..=7 {
@@ -103,10 +86,7 @@ fn agree(rules: &[DeviceRule]) {
                     let found = program
                         .as_ref()
                         .is_none_or(|program| run(program, word, major, minor, access));
-                    assert_eq!(
-                        found, expected,
-                        "{rules:?}\n{kind:?} {major}:{minor} {access}"
-                    );
+                    assert_eq!(found, expected, "{rules:?}\n{kind:?} {major}:{minor} {access}");
                 }
             }
         }
@@ -155,15 +135,8 @@ fn rules_that_allow_everything_need_no_program() {
     let all = rule(true, None, None, None, "rwm");
     assert_eq!(compile(&[]), Ok(None));
     assert_eq!(compile(&[all]), Ok(None));
-    assert_eq!(
-        compile(&[rule(false, None, None, None, "rwm"), all]),
-        Ok(None)
-    );
-    assert!(
-        compile(&[all, rule(false, None, Some(1), None, "r")])
-            .unwrap()
-            .is_some()
-    );
+    assert_eq!(compile(&[rule(false, None, None, None, "rwm"), all]), Ok(None));
+    assert!(compile(&[all, rule(false, None, Some(1), None, "r")]).unwrap().is_some());
 }
 
 #[test]

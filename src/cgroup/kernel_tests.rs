@@ -17,13 +17,7 @@ fn view() -> bool {
     let done = unshare(CloneFlags::CLONE_NEWNS)
         .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))
         .and_then(|()| {
-            mount(
-                Some("cgroup2"),
-                "/sys/fs/cgroup",
-                Some("cgroup2"),
-                MsFlags::empty(),
-                none,
-            )
+            mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none)
         });
     if let Err(errno) = done {
         eprintln!("skipped: no view of cgroup2 of our own ({errno})");
@@ -33,11 +27,7 @@ fn view() -> bool {
 
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "test-{}-{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn soon() -> Instant {
@@ -57,15 +47,8 @@ fn made(plan: &plan::Cgroup) -> Cgroup {
 
 /// A shell that enters the cgroup and runs `script`.
 fn shell(cgroup: &Cgroup, script: &str) -> Child {
-    let text = format!(
-        "echo $$ > /sys/fs/cgroup{}/cgroup.procs && {script}",
-        cgroup.path
-    );
-    Command::new("sh")
-        .args(["-c", &text])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    let text = format!("echo $$ > /sys/fs/cgroup{}/cgroup.procs && {script}", cgroup.path);
+    Command::new("sh").args(["-c", &text]).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn wait_populated(cgroup: &Cgroup) {
@@ -88,21 +71,10 @@ fn a_cgroup_is_made_filled_killed_and_removed_and_leaves_nothing() {
     assert!(cgroup.is_empty().unwrap() && cgroup.oom_kills().unwrap() == 0);
     let mut child = shell(&cgroup, "sleep 1000 & setsid sleep 1000 & wait");
     wait_populated(&cgroup);
-    assert!(
-        cgroup
-            .processes()
-            .unwrap()
-            .contains(&child.id().cast_signed())
-    );
+    assert!(cgroup.processes().unwrap().contains(&child.id().cast_signed()));
     // In use: it can be taken neither by another container nor by rmdir.
-    assert!(matches!(
-        place(&plan::Cgroup::default(), &id),
-        Err(Error::State { .. })
-    ));
-    assert!(is(
-        &cgroup.remove(Instant::now()).unwrap_err(),
-        Errno::EBUSY
-    ));
+    assert!(matches!(place(&plan::Cgroup::default(), &id), Err(Error::State { .. })));
+    assert!(is(&cgroup.remove(Instant::now()).unwrap_err(), Errno::EBUSY));
     let again = Cgroup::open(&cgroup.path).unwrap().unwrap();
     again.kill().unwrap();
     assert!(again.wait_empty(soon()).unwrap());
@@ -134,11 +106,7 @@ fn a_wait_ends_at_its_deadline() {
     let mut child = shell(&cgroup, "exec sleep 1000");
     wait_populated(&cgroup);
     let begin = Instant::now();
-    assert!(
-        !cgroup
-            .wait_empty(begin + Duration::from_millis(50))
-            .unwrap()
-    );
+    assert!(!cgroup.wait_empty(begin + Duration::from_millis(50)).unwrap());
     assert!(
         begin.elapsed() >= Duration::from_millis(50) && begin.elapsed() < Duration::from_secs(2)
     );
@@ -188,18 +156,12 @@ fn a_frozen_container_stands_still_goes_on_and_can_be_killed_frozen() {
 
 /// What a shell with these device rules says to `script`.
 fn with_rules(rules: Vec<DeviceRule>, script: &str) -> (bool, String) {
-    let plan = plan::Cgroup {
-        devices: rules,
-        ..plan::Cgroup::default()
-    };
+    let plan = plan::Cgroup { devices: rules, ..plan::Cgroup::default() };
     let (cgroup, program) = placed(&plan, &unique()).make().unwrap();
     assert_eq!(program, DeviceProgram::Attached);
     let output = shell(&cgroup, script).wait_with_output().unwrap();
     cgroup.remove(soon()).unwrap();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[test]
@@ -219,10 +181,7 @@ fn the_kernel_enforces_the_device_rules() {
     let mut rules = plan::resources::default_devices();
     assert!(with_rules(rules.clone(), "head -c 1 /dev/zero | cat > /dev/null").0);
     let (done, error) = with_rules(rules.clone(), ": < /dev/kmsg");
-    assert!(
-        !done && error.contains("Operation not permitted"),
-        "{error}"
-    );
+    assert!(!done && error.contains("Operation not permitted"), "{error}");
     rules.push(rule(false, 5, false, true));
     assert!(with_rules(rules.clone(), ": < /dev/zero").0);
     assert!(!with_rules(rules.clone(), ": > /dev/zero").0);
@@ -246,11 +205,7 @@ fn a_limit_without_its_controller_is_refused_before_anything_is_made() {
     };
     let error = place(&plan, "x").err().unwrap().to_string();
     assert!(error.contains("no controller \"nonesuch\""), "{error}");
-    assert!(
-        Cgroup::open(path.trim_end_matches("/inner"))
-            .unwrap()
-            .is_none()
-    );
+    assert!(Cgroup::open(path.trim_end_matches("/inner")).unwrap().is_none());
 }
 
 #[test]
@@ -284,14 +239,8 @@ fn limits_are_written_read_back_and_in_force() {
             eprintln!("skipped: {file}, no controller {controller}");
         }
     }
-    let owned = limits
-        .iter()
-        .map(|(file, value)| ((*file).into(), (*value).into()))
-        .collect();
-    let plan = plan::Cgroup {
-        limits: owned,
-        ..plan::Cgroup::default()
-    };
+    let owned = limits.iter().map(|(file, value)| ((*file).into(), (*value).into())).collect();
+    let plan = plan::Cgroup { limits: owned, ..plan::Cgroup::default() };
     let cgroup = made(&plan);
     if has.contains("pids") {
         let mut child = shell(&cgroup, "for i in 1 2 3 4; do sleep 0.1 & done; wait");
@@ -317,15 +266,8 @@ fn a_value_that_the_kernel_refuses_names_its_file() {
     let placement = placed(&plan, &unique());
     let path = placement.path.clone();
     let error = placement.make().err().unwrap().to_string();
-    assert!(
-        error.contains("cgroup.max.depth") && error.contains("-3"),
-        "{error}"
-    );
-    Cgroup::open(&path)
-        .unwrap()
-        .unwrap()
-        .remove(soon())
-        .unwrap();
+    assert!(error.contains("cgroup.max.depth") && error.contains("-3"), "{error}");
+    Cgroup::open(&path).unwrap().unwrap().remove(soon()).unwrap();
 }
 
 #[test]
@@ -379,32 +321,14 @@ fn what_is_not_cgroup2_alone_is_told_by_its_name() {
         Support::Absent { why } => why,
     };
     assert_eq!(why(), "cgroup2");
-    mount(
-        Some("tmpfs"),
-        "/sys/fs/cgroup",
-        Some("tmpfs"),
-        MsFlags::empty(),
-        none,
-    )
-    .unwrap();
+    mount(Some("tmpfs"), "/sys/fs/cgroup", Some("tmpfs"), MsFlags::empty(), none).unwrap();
     assert!(why().ends_with("is cgroup v1"));
     std::fs::create_dir("/sys/fs/cgroup/unified").unwrap();
-    mount(
-        Some("cgroup2"),
-        "/sys/fs/cgroup/unified",
-        Some("cgroup2"),
-        MsFlags::empty(),
-        none,
-    )
-    .unwrap();
+    mount(Some("cgroup2"), "/sys/fs/cgroup/unified", Some("cgroup2"), MsFlags::empty(), none)
+        .unwrap();
     assert!(why().contains("hybrid"));
-    let limited = plan::Cgroup {
-        limits: vec![("pids.max".into(), "9".into())],
-        ..plan::Cgroup::default()
-    };
+    let limited =
+        plan::Cgroup { limits: vec![("pids.max".into(), "9".into())], ..plan::Cgroup::default() };
     assert!(matches!(place(&limited, "x"), Err(Error::Machine { .. })));
-    assert!(matches!(
-        place(&plan::Cgroup::default(), "x"),
-        Ok(Place::Nowhere { .. })
-    ));
+    assert!(matches!(place(&plan::Cgroup::default(), "x"), Ok(Place::Nowhere { .. })));
 }

@@ -34,11 +34,7 @@ impl Cgroup {
             return Ok(None);
         };
         let dir = open_if_there(tree.as_fd(), path)?;
-        Ok(dir.map(|dir| Self {
-            path: path.to_owned(),
-            dir,
-            tree,
-        }))
+        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, tree }))
     }
 
     /// The processes in it, and not those in cgroups below it, by their numbers in our pid
@@ -70,10 +66,7 @@ impl Cgroup {
         self.freeze(Instant::now() + Duration::from_secs(1))?;
         let kill_in = |dir: BorrowedFd| {
             // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
-            numbers(dir)?
-                .into_iter()
-                .filter(|pid| *pid > 0)
-                .try_for_each(cgroupfs::kill_process)
+            numbers(dir)?.into_iter().filter(|pid| *pid > 0).try_for_each(cgroupfs::kill_process)
         };
         kill_in(self.dir.as_fd())?;
         below(self.dir.as_fd(), |_, _, dir| kill_in(dir))
@@ -142,10 +135,7 @@ impl Cgroup {
         }
         // The directory `jec` goes with the last container, for nobody else would
         // take it away. EBUSY: another container is in it, so it stays.
-        match remove_directory(
-            open_directory(self.tree.as_fd(), above)?.as_fd(),
-            &c_string(JEC)?,
-        ) {
+        match remove_directory(open_directory(self.tree.as_fd(), above)?.as_fd(), &c_string(JEC)?) {
             Err(error) if is(&error, Errno::EBUSY) => Ok(()),
             other => other,
         }
@@ -218,8 +208,7 @@ fn remove_directory(at: BorrowedFd, name: &CStr) -> Result<()> {
 fn numbers(dir: BorrowedFd) -> Result<Vec<i32>> {
     let text = read(dir, c"cgroup.procs")?;
     let number = |line: &str| {
-        line.parse()
-            .map_err(|_| Error::differs("cgroup.procs", "numbers of processes", line))
+        line.parse().map_err(|_| Error::differs("cgroup.procs", "numbers of processes", line))
     };
     text.lines().map(number).collect()
 }

@@ -80,10 +80,9 @@ fn holds(file: &str, wanted: &str, found: &str) -> bool {
             _ => true,
         },
         // `cpu.max` takes "max" for "max 100000".
-        Some("cpu") => found
-            .split(' ')
-            .zip(wanted.split(' '))
-            .all(|(found, wanted)| found == wanted),
+        Some("cpu") => {
+            found.split(' ').zip(wanted.split(' ')).all(|(found, wanted)| found == wanted)
+        }
         // One line for each device: every word that was written is in that device's line.
         Some("io" | "rdma" | "misc") => line_holds(wanted, found),
         _ => false,
@@ -102,10 +101,7 @@ fn number_holds(wanted: &str, found: &str, unit: u64) -> bool {
 
 /// What a limit is rounded down to: a huge page, or a page, of 64 KiB at most.
 fn unit(file: &str) -> u64 {
-    let Some(size) = file
-        .strip_prefix("hugetlb.")
-        .and_then(|rest| rest.split('.').next())
-    else {
+    let Some(size) = file.strip_prefix("hugetlb.").and_then(|rest| rest.split('.').next()) else {
         return 64 << 10;
     };
     let number = size.trim_end_matches(['K', 'M', 'G', 'B']);
@@ -170,29 +166,15 @@ mod tests {
             ("cpuset.cpus", "0-1", "0", false),
             ("cpuset.cpus", "0-1", "", false),
             ("cpuset.cpus", "0-4294967295", "0-1", true),
-            (
-                "io.max",
-                "8:0 rbps=600",
-                "8:16 rbps=1 wbps=max\n8:0 rbps=600 wbps=max",
-                true,
-            ),
+            ("io.max", "8:0 rbps=600", "8:16 rbps=1 wbps=max\n8:0 rbps=600 wbps=max", true),
             ("io.max", "8:0 rbps=600", "8:0 rbps=700 wbps=max", false),
             ("io.max", "8:0 rbps=600", "8:16 rbps=600", false),
             ("io.max", "8:0 rbps=max", "", true),
             ("io.weight", "default 4950", "default 4950\n8:0 1", true),
-            (
-                "rdma.max",
-                "mlx hca_handle=3",
-                "mlx hca_handle=3 hca_object=max",
-                true,
-            ),
+            ("rdma.max", "mlx hca_handle=3", "mlx hca_handle=3 hca_object=max", true),
         ];
         for (file, wanted, found, expected) in table {
-            assert_eq!(
-                holds(file, wanted, found),
-                expected,
-                "{file} {wanted:?} {found:?}"
-            );
+            assert_eq!(holds(file, wanted, found), expected, "{file} {wanted:?} {found:?}");
         }
     }
 

@@ -33,11 +33,7 @@ impl Placement {
             bpf::attach_device_program(program.as_fd(), dir.as_fd())?;
         }
         limits::write(dir.as_fd(), &self.limits)?;
-        let cgroup = Cgroup {
-            path: self.path,
-            dir,
-            tree: self.tree,
-        };
+        let cgroup = Cgroup { path: self.path, dir, tree: self.tree };
         Ok((cgroup, program.answer()))
     }
 

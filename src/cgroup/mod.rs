@@ -86,9 +86,7 @@ pub fn detect() -> Result<Support> {
 }
 
 fn absent(what: &str) -> Support {
-    Support::Absent {
-        why: format!("/sys/fs/cgroup {what}"),
-    }
+    Support::Absent { why: format!("/sys/fs/cgroup {what}") }
 }
 
 #[cfg(test)]

@@ -59,10 +59,7 @@ pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
         }
     };
     let Some(base) = base(tree.as_fd(), &own_cgroup()?)? else {
-        let why = format!(
-            "uid {} may change no part of /sys/fs/cgroup",
-            cgroupfs::effective_uid()
-        );
+        let why = format!("uid {} may change no part of /sys/fs/cgroup", cgroupfs::effective_uid());
         return nowhere(plan, why, DELEGATE);
     };
     let base = base.trim_end_matches('/');
@@ -75,10 +72,7 @@ pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
         let lacks = format!(
             "the cgroup {path} is outside of {base}, which is all that this user may change"
         );
-        return Err(Error::machine(
-            lacks,
-            "leave linux.cgroupsPath out, or run jec as root",
-        ));
+        return Err(Error::machine(lacks, "leave linux.cgroupsPath out, or run jec as root"));
     }
     let controllers = controllers::needed(&plan.limits);
     controllers::check(tree.as_fd(), base, &path, &controllers)?;
@@ -97,10 +91,7 @@ pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
 fn nowhere(plan: &plan::Cgroup, why: String, cure: &str) -> Result<Place> {
     match plan.limits.first() {
         None => Ok(Place::Nowhere { why }),
-        Some((file, _)) => Err(Error::machine(
-            format!("{file} needs a cgroup, but {why}"),
-            cure,
-        )),
+        Some((file, _)) => Err(Error::machine(format!("{file} needs a cgroup, but {why}"), cure)),
     }
 }
 
@@ -174,10 +165,7 @@ fn refuse_taken(tree: BorrowedFd, path: &str, id: &str) -> Result<()> {
 pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
     let populated = read(dir, c"cgroup.events")?.contains("populated 1");
     if populated || !cgroupfs::directories(dir)?.is_empty() {
-        return Err(Error::state(
-            id,
-            format!("the cgroup {path} exists and is in use"),
-        ));
+        return Err(Error::state(id, format!("the cgroup {path} exists and is in use")));
     }
     Ok(())
 }
@@ -195,10 +183,7 @@ mod tests {
 
     #[test]
     fn the_line_of_the_unified_hierarchy_is_found() {
-        assert_eq!(
-            unified_line("12:pids:/x\n0::/learner/shell\n"),
-            "/learner/shell"
-        );
+        assert_eq!(unified_line("12:pids:/x\n0::/learner/shell\n"), "/learner/shell");
         assert_eq!(unified_line("1:name=systemd:/\n"), "/");
         assert_eq!(unified_line("0::/../other\n"), "/");
     }

@@ -21,10 +21,7 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     };
     let init = live_init(&container)?;
     if let (Some(init), false) = (&init, args.force) {
-        let problem = format!(
-            "is running (pid {}); `jec delete --force` kills it",
-            init.pid
-        );
+        let problem = format!("is running (pid {}); `jec delete --force` kills it", init.pid);
         return Err(Error::state(&args.id, problem).into());
     }
     let plan = Plan::nothing(&args.id);

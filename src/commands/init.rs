@@ -44,11 +44,5 @@ fn not_started(args: &InitArgs, error: &std::io::Error) -> Failure {
         args: format!("{:?}", args.command),
         errno: error.raw_os_error().unwrap_or(0),
     };
-    Failure {
-        place: Some(Place {
-            stage: "exec".into(),
-            side: "init".into(),
-        }),
-        error,
-    }
+    Failure { place: Some(Place { stage: "exec".into(), side: "init".into() }), error }
 }

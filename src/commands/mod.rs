@@ -44,10 +44,7 @@ fn usable(names: &[&str]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for name in names {
         let limits = vec![(format!("{name}.max"), String::new())];
-        let wanted = crate::plan::Cgroup {
-            limits,
-            ..Default::default()
-        };
+        let wanted = crate::plan::Cgroup { limits, ..Default::default() };
         match cgroup::place(&wanted, "any") {
             Ok(Place::At(_)) => found.push((*name).into()),
             // What is missing is told when a limit is asked for.
@@ -61,8 +58,5 @@ fn usable(names: &[&str]) -> Result<Vec<String>> {
 /// A message of jec's, which is not the program's: on standard error, a line each.
 pub fn say(text: &str) {
     // A reader that went away costs the message, nothing else.
-    drop(std::io::Write::write_all(
-        &mut std::io::stderr(),
-        format!("jec: {text}\n").as_bytes(),
-    ));
+    drop(std::io::Write::write_all(&mut std::io::stderr(), format!("jec: {text}\n").as_bytes()));
 }

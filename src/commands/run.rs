@@ -20,11 +20,13 @@ use crate::sys::{Recorder, signal, terminal};
 
 /// Runs a container to its end; the exit status is the program's.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
+    let proc = open_proc()?;
     if args.explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
-    let proc = open_proc()?;
     begin(&proc)?;
+    // Looking at the machine and at the configuration is no stage.
+    let listening = Recorder::pause();
     let plan = plan(args)?;
     plan.warnings.iter().for_each(|warning| say(warning));
     let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
@@ -40,6 +42,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
     runtime.pid_file = args.pid_file.clone().map(c_path).transpose()?;
+    Recorder::resume(listening);
     let result = live(&mut runtime);
     let ending = rows(&plan, &[Command::Delete]);
     let cleaned = end(&mut runtime, args.keep && result.is_ok(), &ending);
@@ -78,11 +81,8 @@ fn live(runtime: &mut Runtime) -> Result<u8, Failure> {
 
 /// Delete, or with `--keep` only what must not stay.
 fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(), Failure> {
-    let ending: Vec<_> = ending
-        .iter()
-        .copied()
-        .filter(|stage| !keep || stage.name != "remove")
-        .collect();
+    let ending: Vec<_> =
+        ending.iter().copied().filter(|stage| !keep || stage.name != "remove").collect();
     walk(runtime, &ending)
 }
 

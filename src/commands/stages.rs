@@ -14,18 +14,10 @@ use crate::stages::{Command, STAGES, Stage, find};
 pub fn run(args: &StagesArgs) -> Result<u8, Failure> {
     let text = match (&args.name, args.json) {
         (None, false) => table(),
-        (None, true) => STAGES
-            .iter()
-            .map(object)
-            .collect::<serde_json::Value>()
-            .to_string(),
+        (None, true) => STAGES.iter().map(object).collect::<serde_json::Value>().to_string(),
         (Some(name), json) => {
             let stage = find(name).ok_or_else(|| unknown(name))?;
-            if json {
-                object(stage).to_string()
-            } else {
-                page(stage)
-            }
+            if json { object(stage).to_string() } else { page(stage) }
         }
     };
     // A reader that has seen enough (`jec stages | head`) is no error.
@@ -35,10 +27,7 @@ pub fn run(args: &StagesArgs) -> Result<u8, Failure> {
 
 /// A column for each process; a row stands in the column of the one that runs it.
 fn table() -> String {
-    let mut text = format!(
-        "{:3} {:16}{:16}{:16}what\n",
-        "", "RUNTIME", "MIDDLE", "INIT"
-    );
+    let mut text = format!("{:3} {:16}{:16}{:16}what\n", "", "RUNTIME", "MIDDLE", "INIT");
     let mut part = "";
     for (at, stage) in STAGES.iter().enumerate() {
         if part != stage.part {
@@ -46,29 +35,16 @@ fn table() -> String {
             text.push_str(&format!("\n{part}\n"));
         }
         let column = |side| if stage.side() == side { stage.name } else { "" };
-        let (runtime, middle, init) = (
-            column(Side::Runtime),
-            column(Side::Middle),
-            column(Side::Init),
-        );
+        let (runtime, middle, init) =
+            (column(Side::Runtime), column(Side::Middle), column(Side::Init));
         let what = stage.what;
-        text.push_str(&format!(
-            "{:3} {runtime:16}{middle:16}{init:16}{what}\n",
-            at + 1
-        ));
+        text.push_str(&format!("{:3} {runtime:16}{middle:16}{init:16}{what}\n", at + 1));
     }
     text + "\njec stages NAME explains one.\n"
 }
 
 fn page(stage: &Stage) -> String {
-    let Stage {
-        name,
-        part,
-        what,
-        doc,
-        when,
-        ..
-    } = stage;
+    let Stage { name, part, what, doc, when, .. } = stage;
     let mut text = format!("{name}: {what}\n\n");
     let lines = [
         ("side", stage.side().name()),

@@ -74,11 +74,7 @@ impl Assembler {
 
     /// `place`, or a long jump to it within reach.
     fn near(&mut self, place: Place) -> Place {
-        if self.distance(place) <= NEAR {
-            place
-        } else {
-            self.jump(place)
-        }
+        if self.distance(place) <= NEAR { place } else { self.jump(place) }
     }
 
     /// An instruction that returns `value`: a near one again, or a new one.

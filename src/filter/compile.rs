@@ -113,29 +113,17 @@ fn verdicts<'a>(profile: &'a Profile, abi: &Abi) -> Verdicts<'a> {
 
 /// Through which other calls `name` is reached, and by which first argument.
 fn multiplexed(abi: &Abi, name: &str) -> impl Iterator<Item = (&'static str, Condition)> {
-    abi.multiplexed
-        .iter()
-        .filter_map(move |(through, first, names)| {
-            let (_, value) = names.split(' ').zip(*first..).find(|(n, _)| *n == name)?;
-            // ipc(2) takes a version in the upper half and ignores most of them.
-            let operator = Operator::MaskedEqual(0xffff);
-            Some((
-                *through,
-                Condition {
-                    index: 0,
-                    operator,
-                    value,
-                },
-            ))
-        })
+    abi.multiplexed.iter().filter_map(move |(through, first, names)| {
+        let (_, value) = names.split(' ').zip(*first..).find(|(n, _)| *n == name)?;
+        // ipc(2) takes a version in the upper half and ignores most of them.
+        let operator = Operator::MaskedEqual(0xffff);
+        Some((*through, Condition { index: 0, operator, value }))
+    })
 }
 
 /// The answer for one number: a value, or a block that looks at the arguments.
 fn target(program: &mut Assembler, profile: &Profile, verdicts: &[Verdict]) -> Result<Target> {
-    if let Some(verdict) = verdicts
-        .iter()
-        .find(|verdict| verdict.conditions.is_empty())
-    {
+    if let Some(verdict) = verdicts.iter().find(|verdict| verdict.conditions.is_empty()) {
         return Ok(Target::Return(verdict.action.value()));
     }
     if verdicts.is_empty() {
@@ -156,12 +144,7 @@ fn target(program: &mut Assembler, profile: &Profile, verdicts: &[Verdict]) -> R
 
 fn returning(action: Action) -> sock_filter {
     let (code, k) = (0x06, action.value()); // BPF_RET | BPF_K
-    sock_filter {
-        code,
-        jt: 0,
-        jf: 0,
-        k,
-    }
+    sock_filter { code, jt: 0, jf: 0, k }
 }
 
 /// Conditions in seccompiler's words. Qword, as in libseccomp: an allow-list
@@ -181,10 +164,5 @@ fn rule(conditions: &[Condition]) -> std::result::Result<SeccompRule, seccompile
         let length = SeccompCmpArgLen::Qword;
         SeccompCondition::new(condition.index, length, operator, condition.value)
     };
-    SeccompRule::new(
-        conditions
-            .iter()
-            .map(compare)
-            .collect::<std::result::Result<_, _>>()?,
-    )
+    SeccompRule::new(conditions.iter().map(compare).collect::<std::result::Result<_, _>>()?)
 }

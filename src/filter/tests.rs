@@ -101,30 +101,18 @@ fn expected(profile: &Profile, numbers: &Numbers, call: &Call) -> Action {
     }
     let number = |name: &String| numbers[&call.arch].get(name.as_str());
     let names = profile.rules.iter().flat_map(|rule| &rule.names);
-    let newer = names
-        .filter_map(number)
-        .max()
-        .is_some_and(|highest| call.number > *highest);
+    let newer = names.filter_map(number).max().is_some_and(|highest| call.number > *highest);
     if newer && profile.default_action > Action::Trace(u16::MAX) {
         return Action::Errno(38);
     }
     let of_call = |rule: &&Rule| {
         rule.action != profile.default_action
-            && rule
-                .names
-                .iter()
-                .any(|name| number(name) == Some(&call.number))
+            && rule.names.iter().any(|name| number(name) == Some(&call.number))
     };
     let rules: Vec<_> = profile.rules.iter().filter(of_call).collect();
-    let all = |rule: &&&Rule| {
-        rule.conditions
-            .iter()
-            .all(|condition| holds(condition, call))
-    };
+    let all = |rule: &&&Rule| rule.conditions.iter().all(|condition| holds(condition, call));
     let whole = rules.iter().find(|rule| rule.conditions.is_empty());
-    whole
-        .or_else(|| rules.iter().find(all))
-        .map_or(profile.default_action, |rule| rule.action)
+    whole.or_else(|| rules.iter().find(all)).map_or(profile.default_action, |rule| rule.action)
 }
 
 /// Names and numbers, by AUDIT_ARCH.
@@ -147,16 +135,7 @@ impl Random {
 
     /// Values around the edges of the 32-bit halves, where 64-bit comparisons break.
     fn value(&mut self) -> u64 {
-        let half = [
-            0,
-            1,
-            2,
-            7,
-            0x7fff_ffff,
-            0x8000_0000,
-            0xffff_fffe,
-            0xffff_ffff,
-        ];
+        let half = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
         self.pick(&half) << 32 | self.pick(&half)
     }
 
@@ -187,11 +166,7 @@ impl Random {
         ]);
         let index = u8::try_from(self.below(6)).unwrap();
         let value = self.value();
-        Condition {
-            index,
-            operator,
-            value,
-        }
+        Condition { index, operator, value }
     }
 
     fn profile(&mut self, rules: usize, names: usize) -> Profile {
@@ -201,19 +176,14 @@ impl Random {
             .chain(["no_such_call"])
             .collect();
         let rule = |random: &mut Self| Rule {
-            names: (0..=random.below(names))
-                .map(|_| random.pick(&known).into())
-                .collect(),
+            names: (0..=random.below(names)).map(|_| random.pick(&known).into()).collect(),
             action: random.action(),
             conditions: (0..random.below(4)).map(|_| random.condition()).collect(),
         };
         Profile {
             default_action: self.action(),
             abis: self
-                .pick(&[
-                    &[&syscalls::X86_64] as &[_],
-                    &[&syscalls::AARCH64, &syscalls::X86_64],
-                ])
+                .pick(&[&[&syscalls::X86_64] as &[_], &[&syscalls::AARCH64, &syscalls::X86_64]])
                 .into(),
             flags: 0,
             listener_path: None,
@@ -226,18 +196,9 @@ impl Random {
 /// Compares program and reading for every number, and tells how long the program is.
 fn agree(profile: &Profile, random: &mut Random) -> usize {
     let abis = [&syscalls::X86_64, &syscalls::AARCH64, &syscalls::I386];
-    let numbers = abis
-        .map(|abi| (abi.audit_arch, abi.calls().collect()))
-        .into();
+    let numbers = abis.map(|abi| (abi.audit_arch, abi.calls().collect())).into();
     let program = compile(profile).unwrap();
-    let edges = [
-        u32::MAX,
-        1 << 30,
-        (1 << 30) | 59,
-        u32::MAX - 1,
-        (1 << 30) - 1,
-        1 << 31,
-    ];
+    let edges = [u32::MAX, 1 << 30, (1 << 30) | 59, u32::MAX - 1, (1 << 30) - 1, 1 << 31];
     for number in (0..600).chain(edges) {
         for arch in abis.map(|abi| abi.audit_arch) {
             let args = std::array::from_fn(|_| random.value());
@@ -287,16 +248,8 @@ fn simple(default_action: Action, rules: &[(&str, Action, &[Condition])]) -> Pro
     }
 }
 
-const FIRST_IS_16: Condition = Condition {
-    index: 0,
-    operator: Operator::Equal,
-    value: 16,
-};
-const THIRD_IS_9: Condition = Condition {
-    index: 2,
-    operator: Operator::Equal,
-    value: 9,
-};
+const FIRST_IS_16: Condition = Condition { index: 0, operator: Operator::Equal, value: 16 };
+const THIRD_IS_9: Condition = Condition { index: 2, operator: Operator::Equal, value: 9 };
 
 /// CVE-2017-18367: either condition was taken for enough.
 #[test]
@@ -313,16 +266,11 @@ fn two_conditions_have_to_hold_both() {
 #[test]
 fn a_rule_without_conditions_beats_those_with() {
     for order in [[0, 1], [1, 0]] {
-        let rules: [(_, _, &[_]); 2] = [
-            ("socket", Action::Trap, &[FIRST_IS_16]),
-            ("socket", Action::Allow, &[]),
-        ];
+        let rules: [(_, _, &[_]); 2] =
+            [("socket", Action::Trap, &[FIRST_IS_16]), ("socket", Action::Allow, &[])];
         let rules = order.map(|index| rules[index]);
         let machine = Machine::new(&simple(Action::Errno(1), &rules));
-        assert_eq!(
-            machine.native("socket", [16, 0, 0, 0, 0, 0]),
-            Action::Allow.value()
-        );
+        assert_eq!(machine.native("socket", [16, 0, 0, 0, 0, 0]), Action::Allow.value());
     }
 }
 
@@ -338,62 +286,33 @@ fn a_permissive_profile_lets_new_calls_through_but_no_foreign_interface() {
 
 #[test]
 fn a_profile_that_names_nothing_refuses_everything_alike() {
-    let machine = Machine::new(&simple(
-        Action::Errno(1),
-        &[("no_such_call", Action::Allow, &[])],
-    ));
+    let machine = Machine::new(&simple(Action::Errno(1), &[("no_such_call", Action::Allow, &[])]));
     assert_eq!(machine.number(0), Action::Errno(1).value());
     assert_eq!(machine.number(600), Action::Errno(1).value());
 }
 
 #[test]
 fn a_named_call_with_the_default_action_is_known_to_the_profile() {
-    let machine = Machine::new(&simple(
-        Action::Errno(1),
-        &[("openat2", Action::Errno(1), &[])],
-    ));
+    let machine = Machine::new(&simple(Action::Errno(1), &[("openat2", Action::Errno(1), &[])]));
     assert_eq!(machine.native("openat2", [0; 6]), Action::Errno(1).value());
-    assert_eq!(
-        machine.native("faccessat2", [0; 6]),
-        Action::Errno(38).value()
-    );
+    assert_eq!(machine.native("faccessat2", [0; 6]), Action::Errno(38).value());
 }
 
 fn through(abi: &'static Abi, profile: Profile, name: &str, first: u64) -> u32 {
-    let program = compile(&Profile {
-        abis: vec![abi],
-        ..profile
-    })
-    .unwrap();
+    let program = compile(&Profile { abis: vec![abi], ..profile }).unwrap();
     let (_, number) = abi.calls().find(|(known, _)| *known == name).unwrap();
     let args = [first, 16, 9, 0, 0, 0];
-    run(
-        &program,
-        &Call {
-            number,
-            arch: abi.audit_arch,
-            args,
-        },
-    )
+    run(&program, &Call { number, arch: abi.audit_arch, args })
 }
 
 #[test]
 fn a_refused_call_is_refused_through_the_multiplexer_too() {
     let refuse = || simple(Action::Allow, &[("socket semctl", Action::Errno(1), &[])]);
     let i386 = &syscalls::I386;
-    assert_eq!(
-        through(i386, refuse(), "socketcall", 1),
-        Action::Errno(1).value()
-    );
-    assert_eq!(
-        through(i386, refuse(), "socketcall", 3),
-        Action::Allow.value()
-    );
+    assert_eq!(through(i386, refuse(), "socketcall", 1), Action::Errno(1).value());
+    assert_eq!(through(i386, refuse(), "socketcall", 3), Action::Allow.value());
     // The version in the upper half of ipc(2)'s first argument changes nothing.
-    assert_eq!(
-        through(i386, refuse(), "ipc", 3 | 1 << 16),
-        Action::Errno(1).value()
-    );
+    assert_eq!(through(i386, refuse(), "ipc", 3 | 1 << 16), Action::Errno(1).value());
     assert_eq!(through(i386, refuse(), "ipc", 11), Action::Allow.value());
 }
 
@@ -401,51 +320,28 @@ fn a_refused_call_is_refused_through_the_multiplexer_too() {
 fn what_depends_on_arguments_is_refused_as_a_whole_through_the_multiplexer() {
     let refuse: &[(_, _, &[_])] = &[("socket", Action::Errno(1), &[FIRST_IS_16])];
     let profile = simple(Action::Allow, refuse);
-    assert_eq!(
-        through(&syscalls::I386, profile, "socketcall", 1),
-        Action::Errno(1).value()
-    );
-    let allow: &[(_, _, &[_])] = &[
-        ("socket", Action::Allow, &[FIRST_IS_16]),
-        ("xattr openat2", Action::Allow, &[]),
-    ];
+    assert_eq!(through(&syscalls::I386, profile, "socketcall", 1), Action::Errno(1).value());
+    let allow: &[(_, _, &[_])] =
+        &[("socket", Action::Allow, &[FIRST_IS_16]), ("xattr openat2", Action::Allow, &[])];
     let profile = simple(Action::Errno(1), allow);
-    assert_eq!(
-        through(&syscalls::I386, profile, "socketcall", 1),
-        Action::Errno(1).value()
-    );
+    assert_eq!(through(&syscalls::I386, profile, "socketcall", 1), Action::Errno(1).value());
 }
 
 #[test]
 fn a_program_the_kernel_cannot_take_is_a_configuration_error() {
     let rule = ("read", Action::Allow, &[FIRST_IS_16, THIRD_IS_9] as &[_]);
     let error = compile(&simple(Action::Errno(1), &[rule; 600])).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("linux.seccomp.syscalls: needs "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("linux.seccomp.syscalls: needs "), "{error}");
 }
 
 #[test]
 fn six_conditions_and_long_chains_still_jump_right() {
-    let ask = |value| Condition {
-        index: 5,
-        operator: Operator::Greater,
-        value,
-    };
+    let ask = |value| Condition { index: 5, operator: Operator::Greater, value };
     let conditions: Vec<_> = (0..60).map(ask).collect();
     let rules: [(_, _, &[_]); 1] = [("read", Action::Trap, &conditions)];
     let machine = Machine::new(&simple(Action::Allow, &rules));
-    assert_eq!(
-        machine.native("read", [0, 0, 0, 0, 0, 60]),
-        Action::Trap.value()
-    );
-    assert_eq!(
-        machine.native("read", [0, 0, 0, 0, 0, 59]),
-        Action::Allow.value()
-    );
+    assert_eq!(machine.native("read", [0, 0, 0, 0, 0, 60]), Action::Trap.value());
+    assert_eq!(machine.native("read", [0, 0, 0, 0, 0, 59]), Action::Allow.value());
     assert_eq!(machine.native("read", [0; 6]), Action::Allow.value());
     assert_eq!(machine.native("write", [0; 6]), Action::Allow.value());
 }

@@ -13,13 +13,7 @@ use serde_json::Value;
 
 use super::Capabilities;
 
-const SETS: [&str; 5] = [
-    "bounding",
-    "effective",
-    "permitted",
-    "inheritable",
-    "ambient",
-];
+const SETS: [&str; 5] = ["bounding", "effective", "permitted", "inheritable", "ambient"];
 
 /// Takes unknown names out of the document, where oci_spec would refuse the whole of it.
 pub(super) fn remove_unknown(document: &mut Value) -> Vec<String> {
@@ -31,13 +25,9 @@ pub(super) fn remove_unknown(document: &mut Value) -> Vec<String> {
         };
         names.retain(|name| {
             // What is no string is left for serde to refuse.
-            let known = name
-                .as_str()
-                .is_none_or(|name| name.parse::<Capability>().is_ok());
+            let known = name.as_str().is_none_or(|name| name.parse::<Capability>().is_ok());
             if !known {
-                warnings.push(format!(
-                    "process.capabilities.{set}: there is no capability {name}"
-                ));
+                warnings.push(format!("process.capabilities.{set}: there is no capability {name}"));
             }
             known
         });
@@ -59,39 +49,16 @@ pub(super) fn capabilities(
         let wanted = mask(names.as_ref());
         if wanted & !limit != 0 {
             let left_out = names_of(wanted & !limit);
-            warnings.push(format!(
-                "process.capabilities.{set}: without {left_out}: {why}"
-            ));
+            warnings.push(format!("process.capabilities.{set}: without {left_out}: {why}"));
         }
         wanted & limit
     };
     // capset(2) answers EPERM to each of the first two, PR_CAP_AMBIENT_RAISE to the third.
-    let inheritable = within(
-        "inheritable",
-        given.inheritable(),
-        bounding,
-        "not in bounding",
-    );
-    let effective = within(
-        "effective",
-        given.effective(),
-        permitted,
-        "not in permitted",
-    );
+    let inheritable = within("inheritable", given.inheritable(), bounding, "not in bounding");
+    let effective = within("effective", given.effective(), permitted, "not in permitted");
     let limit = permitted & inheritable;
-    let ambient = within(
-        "ambient",
-        given.ambient(),
-        limit,
-        "not in permitted and inheritable",
-    );
-    Capabilities {
-        bounding,
-        effective,
-        permitted,
-        inheritable,
-        ambient,
-    }
+    let ambient = within("ambient", given.ambient(), limit, "not in permitted and inheritable");
+    Capabilities { bounding, effective, permitted, inheritable, ambient }
 }
 
 fn mask(names: Option<&HashSet<Name>>) -> u64 {
@@ -104,15 +71,9 @@ fn mask(names: Option<&HashSet<Name>>) -> u64 {
 
 fn names_of(mask: u64) -> String {
     let all = caps::all().into_iter();
-    let mut names: Vec<_> = all
-        .filter(|capability| mask & capability.bitmask() != 0)
-        .collect();
+    let mut names: Vec<_> = all.filter(|capability| mask & capability.bitmask() != 0).collect();
     names.sort_by_key(Capability::index);
-    names
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" ")
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -179,10 +140,7 @@ mod tests {
         for (sets, message) in cases {
             let (found, warnings) = read(&sets);
             assert_eq!(warnings, [format!("process.capabilities.{message}")]);
-            assert_eq!(
-                (found.effective & KILL, found.inheritable, found.ambient),
-                (0, 0, 0)
-            );
+            assert_eq!((found.effective & KILL, found.inheritable, found.ambient), (0, 0, 0));
         }
     }
 

@@ -92,10 +92,7 @@ const WITH: &[(Capability, &str)] = &[
     (CAP_SYS_BOOT, "reboot"),
     (CAP_SYS_CHROOT, "chroot"),
     (CAP_SYS_MODULE, "delete_module finit_module init_module"),
-    (
-        CAP_SYS_NICE,
-        "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
-    ),
+    (CAP_SYS_NICE, "get_mempolicy mbind set_mempolicy set_mempolicy_home_node"),
     (CAP_SYS_PACCT, "acct"),
     (CAP_SYS_PTRACE, "kcmp pidfd_getfd process_madvise"),
     (CAP_SYS_RAWIO, "ioperm iopl"),
@@ -105,11 +102,8 @@ const WITH: &[(Capability, &str)] = &[
 ];
 
 /// The machine's own interface, by name: runc does not know SCMP_ARCH_NATIVE.
-const NATIVE: Arch = if cfg!(target_arch = "aarch64") {
-    Arch::ScmpArchAarch64
-} else {
-    Arch::ScmpArchX86_64
-};
+const NATIVE: Arch =
+    if cfg!(target_arch = "aarch64") { Arch::ScmpArchAarch64 } else { Arch::ScmpArchX86_64 };
 
 /// One comparison of argument 0.
 type Test = (LinuxSeccompOperator, u64);
@@ -119,55 +113,31 @@ type Test = (LinuxSeccompOperator, u64);
 const NEW_NAMESPACES: u64 = 0x7e02_0000;
 
 /// personality(2): Linux, Linux32, each with UNAME26, and the question which it is.
-const PERSONALITIES: &[Test] = &[
-    (Equal, 0),
-    (Equal, 0x8),
-    (Equal, 0x2_0000),
-    (Equal, 0x2_0008),
-    (Equal, 0xffff_ffff),
-];
+const PERSONALITIES: &[Test] =
+    &[(Equal, 0), (Equal, 0x8), (Equal, 0x2_0000), (Equal, 0x2_0008), (Equal, 0xffff_ffff)];
 
 /// Address families (<linux/socket.h>) of any container: unix, inet, inet6,
 /// netlink, packet (which asks for CAP_NET_RAW).
-const FAMILIES: &[Test] = &[
-    (Equal, 1),
-    (Equal, 2),
-    (Equal, 10),
-    (Equal, 16),
-    (Equal, 17),
-];
+const FAMILIES: &[Test] = &[(Equal, 1), (Equal, 2), (Equal, 10), (Equal, 16), (Equal, 17)];
 
 /// Address families of a container that works on the network: all up to 45 but
 /// AF_ALG (38) and AF_VSOCK (40), which lead out of its network namespace, into
 /// the kernel's ciphers and to the hypervisor. Not `> 40`: a filter sees 64
 /// bits, the kernel takes 32, and 2^32 + 38 would be a 38 that is above 40.
-const MORE_FAMILIES: &[Test] = &[
-    (Less, 38),
-    (Equal, 39),
-    (Equal, 41),
-    (Equal, 42),
-    (Equal, 43),
-    (Equal, 44),
-    (Equal, 45),
-];
+const MORE_FAMILIES: &[Test] =
+    &[(Less, 38), (Equal, 39), (Equal, 41), (Equal, 42), (Equal, 43), (Equal, 44), (Equal, 45)];
 
 /// The profile for a container whose bounding set is `bounding` (bit n is
 /// capability n of <linux/capability.h>).
 pub fn default_profile(bounding: u64) -> LinuxSeccomp {
     let has = |capability: Capability| bounding & capability.bitmask() != 0;
-    let mut syscalls = vec![allow(
-        ALLOWED.iter().flat_map(|names| names.split_whitespace()),
-    )];
+    let mut syscalls = vec![allow(ALLOWED.iter().flat_map(|names| names.split_whitespace()))];
     let opened = WITH.iter().filter(|(capability, _)| has(*capability));
     for (_, names) in opened {
         syscalls.push(allow(names.split_whitespace()));
     }
     let works_on_network = has(CAP_NET_ADMIN) || has(CAP_NET_RAW);
-    let families = if works_on_network {
-        MORE_FAMILIES
-    } else {
-        FAMILIES
-    };
+    let families = if works_on_network { MORE_FAMILIES } else { FAMILIES };
     syscalls.extend(tested("socket", families));
     syscalls.extend(tested("personality", PERSONALITIES));
     if !has(CAP_SYS_ADMIN) {
@@ -189,8 +159,7 @@ pub fn default_profile(bounding: u64) -> LinuxSeccomp {
 
 fn call<'a>(names: impl Iterator<Item = &'a str>, action: LinuxSeccompAction) -> LinuxSyscall {
     let mut call = LinuxSyscall::default();
-    call.set_names(names.map(String::from).collect())
-        .set_action(action);
+    call.set_names(names.map(String::from).collect()).set_action(action);
     call
 }
 
@@ -242,11 +211,7 @@ mod tests {
             .flat_map(|abi| abi.calls().map(|(name, _)| name))
             .collect();
         let with = WITH.iter().map(|(_, names)| names);
-        for name in ALLOWED
-            .iter()
-            .chain(with)
-            .flat_map(|names| names.split_whitespace())
-        {
+        for name in ALLOWED.iter().chain(with).flat_map(|names| names.split_whitespace()) {
             assert!(known.contains(&name), "{name}");
         }
     }
@@ -280,20 +245,10 @@ mod tests {
         let allow = Action::Allow.value();
         let thread = 0x003d_0f00; // what pthread_create(3) asks for
         assert_eq!(machine.native("clone", [thread, 0, 0, 0, 0, 0]), allow);
-        for bit in [
-            0x2_0000,
-            0x200_0000,
-            0x400_0000,
-            0x800_0000,
-            0x1000_0000,
-            0x2000_0000,
-            0x4000_0000,
-        ] {
-            assert_eq!(
-                machine.native("clone", [bit | 17, 0, 0, 0, 0, 0]),
-                eperm(),
-                "{bit:#x}"
-            );
+        for bit in
+            [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]
+        {
+            assert_eq!(machine.native("clone", [bit | 17, 0, 0, 0, 0, 0]), eperm(), "{bit:#x}");
         }
         assert_eq!(machine.native("clone3", [0; 6]), Action::Errno(38).value());
     }
@@ -301,32 +256,21 @@ mod tests {
     #[test]
     fn what_is_newer_than_the_profile_does_not_exist() {
         let machine = machine(USUAL);
-        assert_eq!(
-            machine.native("file_setattr", [0; 6]),
-            Action::Errno(38).value()
-        );
+        assert_eq!(machine.native("file_setattr", [0; 6]), Action::Errno(38).value());
         assert_eq!(machine.number(5000), Action::Errno(38).value());
     }
 
     #[test]
     fn socket_families_out_of_the_network_namespace_are_closed() {
         let allow = Action::Allow.value();
-        for bounding in [
-            USUAL,
-            USUAL | CAP_NET_ADMIN.bitmask(),
-            USUAL | CAP_NET_RAW.bitmask(),
-        ] {
+        for bounding in [USUAL, USUAL | CAP_NET_ADMIN.bitmask(), USUAL | CAP_NET_RAW.bitmask()] {
             let machine = machine(bounding);
             for family in [38, 40, 38 | 1 << 32, 40 | 1 << 63] {
                 let verdict = machine.native("socket", [family, 5, 0, 0, 0, 0]);
                 assert_eq!(verdict, eperm(), "{family}");
             }
             for family in [1, 2, 10, 16, 17] {
-                assert_eq!(
-                    machine.native("socket", [family, 1, 0, 0, 0, 0]),
-                    allow,
-                    "{family}"
-                );
+                assert_eq!(machine.native("socket", [family, 1, 0, 0, 0, 0]), allow, "{family}");
             }
         }
     }
@@ -347,10 +291,7 @@ mod tests {
     fn an_unusual_personality_is_refused() {
         let machine = machine(USUAL);
         let addr_no_randomize = 0x4_0000;
-        assert_eq!(
-            machine.native("personality", [addr_no_randomize, 0, 0, 0, 0, 0]),
-            eperm()
-        );
+        assert_eq!(machine.native("personality", [addr_no_randomize, 0, 0, 0, 0, 0]), eperm());
         assert_eq!(machine.native("personality", [0; 6]), Action::Allow.value());
     }
 }

@@ -45,21 +45,14 @@ const MASKED: &[&str] = &[
 ];
 
 /// What would change the host when written to.
-pub const READONLY: &[&str] = &[
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
+pub const READONLY: &[&str] =
+    &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// linux.maskedPaths: the thermal counters of each processor tell what the
 /// neighbours do, like powercap and interrupts.
 pub fn masked_paths(machine: &Machine) -> Vec<String> {
     let masked = MASKED.iter().map(ToString::to_string);
-    masked
-        .chain(machine.thermal_throttle.iter().cloned())
-        .collect()
+    masked.chain(machine.thermal_throttle.iter().cloned()).collect()
 }
 
 /// An entry of the mount list.
@@ -88,13 +81,7 @@ pub struct Surroundings {
 
 /// The file systems of the kernel, in the order in which they lie on each other.
 pub fn mounts(around: Surroundings) -> Vec<Mount> {
-    let mut pts = vec![
-        "nosuid",
-        "noexec",
-        "newinstance",
-        "ptmxmode=0666",
-        "mode=0620",
-    ];
+    let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
     if around.has_group_5 {
         // The group tty of every distribution; devpts refuses one that is not mapped.
         pts.push("gid=5");
@@ -103,12 +90,7 @@ pub fn mounts(around: Surroundings) -> Vec<Mount> {
     let closed = ["nosuid", "noexec", "nodev"];
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &closed),
-        mount(
-            "/dev",
-            "tmpfs",
-            "tmpfs",
-            &["nosuid", "strictatime", "mode=755", "size=65536k"],
-        ),
+        mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
         mount("/dev/pts", "devpts", "devpts", &pts),
         mount("/dev/shm", "tmpfs", "shm", &memory),
         mount("/dev/mqueue", "mqueue", "mqueue", &closed),
@@ -130,12 +112,7 @@ fn sys(around: Surroundings) -> Mount {
         let options = ["rbind", "rro", "nosuid", "noexec", "nodev"];
         mount("/sys", "bind", "/sys", &options)
     } else {
-        mount(
-            "/sys",
-            "sysfs",
-            "sysfs",
-            &["ro", "nosuid", "noexec", "nodev"],
-        )
+        mount("/sys", "sysfs", "sysfs", &["ro", "nosuid", "noexec", "nodev"])
     }
 }
 
@@ -189,7 +166,5 @@ pub fn device_rules() -> Vec<LinuxDeviceCgroup> {
             .set_access(Some("rwm".into()));
         rule
     };
-    std::iter::once(deny)
-        .chain(DEVICES.iter().map(allow))
-        .collect()
+    std::iter::once(deny).chain(DEVICES.iter().map(allow)).collect()
 }

@@ -36,9 +36,7 @@ pub(super) fn devices(
         let device = read(&property, device, namespaces)?;
         if *device.path == *c"/dev/ptmx" {
             // Privileged containers list every node of the host's /dev.
-            warnings.push(format!(
-                "{property}: /dev/ptmx leads to the container's own devpts"
-            ));
+            warnings.push(format!("{property}: /dev/ptmx leads to the container's own devpts"));
             continue;
         }
         if configured.iter().any(|known| known.path == device.path) {
@@ -46,9 +44,7 @@ pub(super) fn devices(
         }
         configured.push(device);
     }
-    let defaults = DEFAULTS
-        .iter()
-        .map(|(path, major, minor)| default(path, *major, *minor));
+    let defaults = DEFAULTS.iter().map(|(path, major, minor)| default(path, *major, *minor));
     let mut devices: Vec<Device> = defaults
         .filter(|device| configured.iter().all(|known| known.path != device.path))
         .collect();
@@ -58,15 +54,7 @@ pub(super) fn devices(
 
 fn default(path: &CStr, major: u32, minor: u32) -> Device {
     let (kind, mode) = (DeviceKind::Character, 0o666);
-    Device {
-        path: path.into(),
-        kind,
-        major,
-        minor,
-        mode,
-        uid: 0,
-        gid: 0,
-    }
+    Device { path: path.into(), kind, major, minor, mode, uid: 0, gid: 0 }
 }
 
 fn read(property: &str, given: &LinuxDevice, namespaces: &Namespaces) -> Result<Device> {
@@ -75,19 +63,15 @@ fn read(property: &str, given: &LinuxDevice, namespaces: &Namespaces) -> Result<
         LinuxDeviceType::B => DeviceKind::Block,
         LinuxDeviceType::P => DeviceKind::Fifo,
         LinuxDeviceType::A => {
-            return Err(Error::config(
-                format!("{property}.type"),
-                "\"a\" is no type of a node",
-            ));
+            return Err(Error::config(format!("{property}.type"), "\"a\" is no type of a node"));
         }
     };
     let number = |name: &str, value: i64, limit: i64| match u32::try_from(value) {
         _ if kind == DeviceKind::Fifo => Ok(0),
         Ok(number) if value <= limit => Ok(number),
-        _ => Err(Error::config(
-            format!("{property}.{name}"),
-            format!("{value} is not 0 to {limit}"),
-        )),
+        _ => {
+            Err(Error::config(format!("{property}.{name}"), format!("{value} is not 0 to {limit}")))
+        }
     };
     Ok(Device {
         path: path(&format!("{property}.path"), given.path())?,
@@ -112,10 +96,7 @@ fn read(property: &str, given: &LinuxDevice, namespaces: &Namespaces) -> Result<
 fn path(property: &str, given: &Path) -> Result<CString> {
     let path: PathBuf = given.components().collect();
     if path.components().any(|part| part == Component::ParentDir) || path == Path::new("/") {
-        return Err(Error::config(
-            property,
-            format!("{} names no node", given.display()),
-        ));
+        return Err(Error::config(property, format!("{} names no node", given.display())));
     }
     strings::absolute(property, &path)
 }
@@ -131,9 +112,6 @@ fn mode(property: &str, given: Option<u32>, kind: DeviceKind) -> Result<u32> {
     };
     match mode & !0o7777 {
         bits if bits == 0 || bits == type_bits => Ok(mode & 0o7777),
-        _ => Err(Error::config(
-            property,
-            format!("{mode:#o} is not the mode of such a node"),
-        )),
+        _ => Err(Error::config(property, format!("{mode:#o} is not the mode of such a node"))),
     }
 }

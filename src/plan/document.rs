@@ -33,10 +33,7 @@ pub(super) fn open_directory(
     let name = strings::c_path(property, path)?;
     let opened = file::openat(at, &name, OFlag::O_PATH | OFlag::O_DIRECTORY, 0);
     let directory = opened.map_err(|error| {
-        Error::config(
-            property,
-            format!("{} is not a directory: {error}", path.display()),
-        )
+        Error::config(property, format!("{} is not a directory: {error}", path.display()))
     })?;
     let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let found = file::readlinkat(file::HERE, &strings::c_string(property, link)?)?;

@@ -56,13 +56,7 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
     spec.set_version(VERSION.into())
         .set_root(Some(root))
         .set_mounts(Some(mount_list(flags, target, maps.as_ref(), machine)?))
-        .set_process(Some(process(
-            flags,
-            &identity,
-            maps.as_ref(),
-            &bounding,
-            machine,
-        )?))
+        .set_process(Some(process(flags, &identity, maps.as_ref(), &bounding, machine)?))
         .set_hostname(Some(flags.hostname.as_deref().unwrap_or(short).into()))
         .set_domainname(flags.domainname.clone())
         .set_annotations(None)
@@ -76,16 +70,11 @@ pub fn json(spec: &Spec) -> Result<String> {
     let broken = |error: serde_json::Error| Error::config("config.json", error.to_string());
     let mut value = serde_json::to_value(spec).map_err(broken)?;
     if let Some(sets) = value["process"]["capabilities"].as_object_mut() {
-        for set in sets
-            .values_mut()
-            .filter_map(serde_json::Value::as_array_mut)
-        {
+        for set in sets.values_mut().filter_map(serde_json::Value::as_array_mut) {
             set.sort_by_key(ToString::to_string);
         }
     }
-    serde_json::to_string_pretty(&value)
-        .map(|text| text + "\n")
-        .map_err(broken)
+    serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(broken)
 }
 
 /// Where oci-spec has a type that only its builder can fill.
@@ -98,16 +87,13 @@ fn root(flags: &ContainerFlags, target: &Target) -> Result<Root> {
         Target::Host => Path::new(host_root::PATH),
         Target::Directory(path) => path,
         Target::Bundle { id, directory } => {
-            let problem = format!(
-                "a bundle: {}/config.json is its spec already",
-                directory.display()
-            );
+            let problem =
+                format!("a bundle: {}/config.json is its spec already", directory.display());
             return Err(Error::config(id, problem));
         }
     };
     let mut root = Root::default();
-    root.set_path(path.into())
-        .set_readonly(Some(flags.read_only));
+    root.set_path(path.into()).set_readonly(Some(flags.read_only));
     Ok(root)
 }
 
@@ -141,21 +127,11 @@ fn mount_list(
         has_group_5: maps.is_none_or(|maps| ids::has(&maps.gids, 5)),
         pure_cgroup2: machine.pure_cgroup2,
     }));
-    let asked: Vec<_> = flags
-        .mount
-        .iter()
-        .chain(&flags.volume)
-        .chain(&flags.tmpfs)
-        .collect();
+    let asked: Vec<_> = flags.mount.iter().chain(&flags.volume).chain(&flags.tmpfs).collect();
     mounts::add(&mut mounts, &asked, &machine.directory)?;
     if flags.init {
         let binary = machine.binary.to_string_lossy();
-        mounts.push(defaults::mount(
-            INIT,
-            "bind",
-            &binary,
-            &["bind", "ro", "nosuid", "nodev"],
-        ));
+        mounts.push(defaults::mount(INIT, "bind", &binary, &["bind", "ro", "nosuid", "nodev"]));
     }
     Ok(mounts)
 }
@@ -213,11 +189,7 @@ fn user(identity: &Identity, maps: Option<&IdMaps>) -> Result<User> {
     if !ids::has(&maps.uids, identity.uid) {
         return unmapped("user", identity.uid);
     }
-    if let Some(group) = identity
-        .groups
-        .iter()
-        .find(|group| !ids::has(&maps.gids, **group))
-    {
+    if let Some(group) = identity.groups.iter().find(|group| !ids::has(&maps.gids, **group)) {
         return unmapped("group", *group);
     }
     // In a namespace with a single group setgroups(2) is denied to ordinary users

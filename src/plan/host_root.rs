@@ -16,9 +16,7 @@ pub const PATH: &str = "/usr";
 
 /// Programs and libraries. On most machines all but the first are links into
 /// /usr (merged usr); a bind follows them.
-const DIRECTORIES: &[&str] = &[
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-];
+const DIRECTORIES: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs look for in /etc. Of the TLS directories only the public
 /// certificates: next to them lie the private keys of the host. Never shadow,
@@ -57,12 +55,7 @@ pub fn candidates() -> impl Iterator<Item = &'static str> {
 /// machine has of the [`candidates`]; `network` whether its network is shared.
 pub fn mounts(existing: &[&str], network: bool) -> Vec<Mount> {
     // The runtime takes a mount on / for the new root.
-    let root = mount(
-        "/",
-        "tmpfs",
-        "tmpfs",
-        &["mode=755", "size=16m", "nosuid", "nodev"],
-    );
+    let root = mount("/", "tmpfs", "tmpfs", &["mode=755", "size=16m", "nosuid", "nodev"]);
     let shown = |path: &&str| network || !NETWORK.contains(path);
     let binds = existing.iter().copied().filter(shown).map(bind);
     std::iter::once(root).chain(binds).chain(empty()).collect()
@@ -77,12 +70,7 @@ fn bind(path: &str) -> Mount {
 fn empty() -> [Mount; 4] {
     [
         mount("/tmp", "tmpfs", "tmpfs", &["mode=1777", "nosuid", "nodev"]),
-        mount(
-            "/var/tmp",
-            "tmpfs",
-            "tmpfs",
-            &["mode=1777", "nosuid", "nodev"],
-        ),
+        mount("/var/tmp", "tmpfs", "tmpfs", &["mode=1777", "nosuid", "nodev"]),
         mount("/run", "tmpfs", "tmpfs", &["mode=755", "nosuid", "nodev"]),
         mount("/root", "tmpfs", "tmpfs", &["mode=700", "nosuid", "nodev"]),
     ]
@@ -95,10 +83,7 @@ mod tests {
     fn destinations(network: bool) -> Vec<String> {
         let existing: Vec<&str> = candidates().collect();
         let mounts = mounts(&existing, network);
-        mounts
-            .iter()
-            .map(|mount| mount.destination().display().to_string())
-            .collect()
+        mounts.iter().map(|mount| mount.destination().display().to_string()).collect()
     }
 
     #[test]
@@ -106,21 +91,13 @@ mod tests {
         let mounts = mounts(&["/usr"], false);
         assert_eq!(mounts[0].destination(), "/");
         assert_eq!(mounts[0].typ().as_deref(), Some("tmpfs"));
-        assert_eq!(
-            destinations(false)
-                .iter()
-                .filter(|path| *path == "/")
-                .count(),
-            1
-        );
+        assert_eq!(destinations(false).iter().filter(|path| *path == "/").count(), 1);
     }
 
     #[test]
     fn what_the_host_lacks_is_left_out() {
         let mounts = mounts(&["/usr", "/bin"], false);
-        let binds = mounts
-            .iter()
-            .filter(|mount| mount.typ().as_deref() == Some("bind"));
+        let binds = mounts.iter().filter(|mount| mount.typ().as_deref() == Some("bind"));
         assert_eq!(binds.count(), 2);
     }
 
@@ -131,10 +108,7 @@ mod tests {
             if mount.typ().as_deref() == Some("bind") {
                 let options = mount.options().clone().unwrap();
                 assert!(options.contains(&"rro".into()), "{mount:?}");
-                assert_eq!(
-                    mount.source().as_deref(),
-                    Some(mount.destination().as_path())
-                );
+                assert_eq!(mount.source().as_deref(), Some(mount.destination().as_path()));
             }
         }
     }

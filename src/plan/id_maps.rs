@@ -37,10 +37,7 @@ fn check(property: &str, range: IdRange, before: &[IdRange]) -> Result<()> {
     // 4294967295 is (uid_t) -1, which means "no id": the end may reach it, not pass it.
     let fits = |first: u32| first.checked_add(range.size).is_some();
     if !fits(range.container) || !fits(range.host) {
-        return Err(Error::config(
-            property,
-            "goes beyond the last id, 4294967294",
-        ));
+        return Err(Error::config(property, "goes beyond the last id, 4294967294"));
     }
     let overlaps = |one: u32, other: u32, size: u32| one < other + size && other < one + range.size;
     let clash = before.iter().any(|known| {
@@ -58,25 +55,18 @@ fn check(property: &str, range: IdRange, before: &[IdRange]) -> Result<()> {
 /// Empty ranges: there is no map, or it is not ours to know.
 pub(super) fn mapped(property: &str, id: u32, ranges: &[IdRange]) -> Result<u32> {
     if id == u32::MAX {
-        return Err(Error::config(
-            property,
-            format!("{id} is not an id but the absence of one"),
-        ));
+        return Err(Error::config(property, format!("{id} is not an id but the absence of one")));
     }
     if !ranges.is_empty() && !contains(ranges, id) {
-        return Err(Error::config(
-            property,
-            format!("{id} is not mapped in the user namespace"),
-        ));
+        return Err(Error::config(property, format!("{id} is not mapped in the user namespace")));
     }
     Ok(id)
 }
 
 fn contains(ranges: &[IdRange], id: u32) -> bool {
-    ranges.iter().any(|range| {
-        id.checked_sub(range.container)
-            .is_some_and(|offset| offset < range.size)
-    })
+    ranges
+        .iter()
+        .any(|range| id.checked_sub(range.container).is_some_and(|offset| offset < range.size))
 }
 
 /// Who has to write these maps, if the effective ids are `uid` and `gid`: root may write any,
@@ -145,14 +135,8 @@ mod tests {
     #[test]
     fn an_id_is_looked_up_as_the_container_sees_it() {
         let ranges = read(&[(0, 1000, 1), (10, 100_000, 10)]).unwrap();
-        for (id, mapped) in [
-            (0, true),
-            (1, false),
-            (9, false),
-            (10, true),
-            (19, true),
-            (20, false),
-        ] {
+        for (id, mapped) in [(0, true), (1, false), (9, false), (10, true), (19, true), (20, false)]
+        {
             assert_eq!(contains(&ranges, id), mapped, "{id}");
         }
     }

@@ -85,17 +85,12 @@ fn sysctls(
     for (key, value) in given {
         let property = format!("linux.sysctl.{key}");
         let path = path(&property, key)?;
-        let row = NAMESPACED
-            .iter()
-            .find(|(name, _)| match name.strip_suffix('/') {
-                Some(_) => path.starts_with(name),
-                None => path == *name,
-            });
+        let row = NAMESPACED.iter().find(|(name, _)| match name.strip_suffix('/') {
+            Some(_) => path.starts_with(name),
+            None => path == *name,
+        });
         let Some((_, flag)) = row else {
-            return Err(Error::config(
-                property,
-                "belongs to no namespace: it is the host's",
-            ));
+            return Err(Error::config(property, "belongs to no namespace: it is the host's"));
         };
         if !namespaces::is_own(found, *flag)? {
             let problem = "its namespace is not the container's own: it would change the host";
@@ -122,9 +117,7 @@ fn path(property: &str, key: &str) -> Result<String> {
     if !key.bytes().all(plain) {
         return refused("has other characters than letters, digits, `_`, `-`, `.` and `/`");
     }
-    let slashes = key
-        .find(['.', '/'])
-        .is_some_and(|at| key.as_bytes()[at] == b'/');
+    let slashes = key.find(['.', '/']).is_some_and(|at| key.as_bytes()[at] == b'/');
     let swap = |byte: char| match byte {
         '.' if !slashes => '/',
         '/' if !slashes => '.',
@@ -146,14 +139,8 @@ mod tests {
         let cases = [
             ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
             ("net/ipv4/ip_forward", "net/ipv4/ip_forward"),
-            (
-                "net.ipv4.conf.eth0/100.forwarding",
-                "net/ipv4/conf/eth0.100/forwarding",
-            ),
-            (
-                "net/ipv4/conf/eth0.100/forwarding",
-                "net/ipv4/conf/eth0.100/forwarding",
-            ),
+            ("net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.100/forwarding"),
+            ("net/ipv4/conf/eth0.100/forwarding", "net/ipv4/conf/eth0.100/forwarding"),
             ("kernel.shm_rmid_forced", "kernel/shm_rmid_forced"),
         ];
         for (key, expected) in cases {

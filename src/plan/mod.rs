@@ -80,12 +80,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of a container that is not to be made: for `delete`.
     pub fn nothing(id: &str) -> Self {
-        let root = Root {
-            path: c"/".into(),
-            readonly: false,
-            propagation: 0,
-            no_pivot: false,
-        };
+        let root = Root { path: c"/".into(), readonly: false, propagation: 0, no_pivot: false };
         Self {
             id: id.into(),
             bundle: PathBuf::new(),

@@ -57,8 +57,7 @@ impl Options {
             Effect::AtimeDefault(reach, value) => self.attributes.drop_atime(reach, value),
             Effect::Superblock => {
                 self.unheard.push(word.into());
-                self.parameters
-                    .push((strings::c_string(property, word)?, None));
+                self.parameters.push((strings::c_string(property, word)?, None));
             }
             Effect::OldFlag => self.unheard.push(word.into()),
             Effect::Propagation(flags) => self.propagation.push(flags.bits()),
@@ -82,11 +81,8 @@ impl Options {
             return Err(Error::config(property, problem));
         }
         self.parameter.get_or_insert_with(|| word.into());
-        let value = value
-            .map(|value| strings::c_string(property, value))
-            .transpose()?;
-        self.parameters
-            .push((strings::c_string(property, key)?, value));
+        let value = value.map(|value| strings::c_string(property, value)).transpose()?;
+        self.parameters.push((strings::c_string(property, key)?, value));
         Ok(())
     }
 }

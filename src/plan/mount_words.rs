@@ -127,10 +127,7 @@ pub(super) const WORDS: &[(&str, Effect)] = &[
     ("private", Propagation(MsFlags::MS_PRIVATE)),
     ("rprivate", Propagation(MsFlags::MS_PRIVATE.union(REC))),
     ("unbindable", Propagation(MsFlags::MS_UNBINDABLE)),
-    (
-        "runbindable",
-        Propagation(MsFlags::MS_UNBINDABLE.union(REC)),
-    ),
+    ("runbindable", Propagation(MsFlags::MS_UNBINDABLE.union(REC))),
     // What no kernel flag stands for.
     ("tmpcopyup", CopyUp),
     ("src-nofollow", SourceNofollow),
@@ -140,10 +137,7 @@ pub(super) const WORDS: &[(&str, Effect)] = &[
 
 /// What `word` does; none for a parameter of the file system.
 pub(super) fn find(word: &str) -> Option<Effect> {
-    WORDS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, effect)| *effect)
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, effect)| *effect)
 }
 
 /// The propagation that a word stands for, as linux.rootfsPropagation uses them.

@@ -26,9 +26,7 @@ pub(super) fn mounts(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>> {
     let given = given.into_iter().flatten().enumerate();
-    given
-        .map(|(at, mount)| read(&format!("mounts[{at}]"), mount, around, warnings))
-        .collect()
+    given.map(|(at, mount)| read(&format!("mounts[{at}]"), mount, around, warnings)).collect()
 }
 
 fn read(
@@ -40,14 +38,7 @@ fn read(
     let mut options = Options::read(&format!("{property}.options"), given)?;
     let destination = destination(property, given.destination(), warnings)?;
     let kind = kind(property, given, &mut options, around.bundle)?;
-    let idmap = idmap(
-        property,
-        given,
-        &kind,
-        &options,
-        around.namespaces,
-        warnings,
-    )?;
+    let idmap = idmap(property, given, &kind, &options, around.namespaces, warnings)?;
     if options.copy_up && !matches!(&kind, MountKind::New { fstype, .. } if **fstype == *c"tmpfs") {
         let problem = "tmpcopyup: only a new tmpfs can be filled";
         return Err(Error::config(format!("{property}.options"), problem));
@@ -84,9 +75,7 @@ fn kind(property: &str, given: &Given, options: &mut Options, bundle: &Path) -> 
     let is_bind = options.bind.is_some() || fstype == "bind";
     let is_cgroup = matches!(fstype, "cgroup" | "cgroup2");
     if !is_bind && !is_cgroup && !options.remount {
-        options
-            .unheard
-            .retain(|word| find(word) == Some(Effect::OldFlag));
+        options.unheard.retain(|word| find(word) == Some(Effect::OldFlag));
         return new(property, given, fstype, options);
     }
     if let Some(word) = &options.parameter {
@@ -100,10 +89,7 @@ fn kind(property: &str, given: &Given, options: &mut Options, bundle: &Path) -> 
             source: strings::c_path(&format!("{property}.source"), &bundle.join(source))?,
             recursive: options.bind.unwrap_or(false),
         }),
-        _ => Err(Error::config(
-            format!("{property}.source"),
-            "a bind mount needs one",
-        )),
+        _ => Err(Error::config(format!("{property}.source"), "a bind mount needs one")),
     }
 }
 
@@ -112,10 +98,7 @@ fn new(property: &str, given: &Given, fstype: &str, options: &mut Options) -> Re
         let problem = "is missing; a bind mount has `bind` or `rbind` among its options";
         return Err(Error::config(format!("{property}.type"), problem));
     }
-    let source = given
-        .source()
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(fstype));
+    let source = given.source().clone().unwrap_or_else(|| PathBuf::from(fstype));
     let mut parameters = std::mem::take(&mut options.parameters);
     // `ro` is an attribute of this mount. A block device is to stay untouched as well: its
     // superblock would replay a journal. proc, sysfs and cgroup2 share theirs with others, who
@@ -151,10 +134,7 @@ fn idmap(
     let has_maps = !maps.uids.is_empty();
     let refused = |name: &str, problem| Err(Error::config(format!("{property}.{name}"), problem));
     if has_maps == maps.gids.is_empty() {
-        return refused(
-            "uidMappings",
-            "must be given along with gidMappings, or neither of them",
-        );
+        return refused("uidMappings", "must be given along with gidMappings, or neither of them");
     }
     if options.idmap.is_none() && !has_maps {
         return Ok(None);
@@ -169,12 +149,7 @@ fn idmap(
         );
     }
     if options.idmap.is_none() {
-        warnings.push(format!(
-            "{property}.options: the mappings should come with idmap or ridmap"
-        ));
+        warnings.push(format!("{property}.options: the mappings should come with idmap or ridmap"));
     }
-    Ok(Some(IdMap {
-        maps,
-        recursive: options.idmap.unwrap_or(false),
-    }))
+    Ok(Some(IdMap { maps, recursive: options.idmap.unwrap_or(false) }))
 }

@@ -26,54 +26,19 @@ struct Kind {
 /// The kinds, in the order of joining: the user namespace first, since it gives the right to
 /// join the others; the mount namespace last, since the paths of the others are ours.
 const KINDS: [Kind; 8] = [
-    kind(
-        "user",
-        LinuxNamespaceType::User,
-        CloneFlags::CLONE_NEWUSER,
-        c"/proc/self/ns/user",
-    ),
-    kind(
-        "pid",
-        LinuxNamespaceType::Pid,
-        CloneFlags::CLONE_NEWPID,
-        c"/proc/self/ns/pid",
-    ),
-    kind(
-        "time",
-        LinuxNamespaceType::Time,
-        CLONE_NEWTIME,
-        c"/proc/self/ns/time",
-    ),
+    kind("user", LinuxNamespaceType::User, CloneFlags::CLONE_NEWUSER, c"/proc/self/ns/user"),
+    kind("pid", LinuxNamespaceType::Pid, CloneFlags::CLONE_NEWPID, c"/proc/self/ns/pid"),
+    kind("time", LinuxNamespaceType::Time, CLONE_NEWTIME, c"/proc/self/ns/time"),
     kind(
         "cgroup",
         LinuxNamespaceType::Cgroup,
         CloneFlags::CLONE_NEWCGROUP,
         c"/proc/self/ns/cgroup",
     ),
-    kind(
-        "ipc",
-        LinuxNamespaceType::Ipc,
-        CloneFlags::CLONE_NEWIPC,
-        c"/proc/self/ns/ipc",
-    ),
-    kind(
-        "uts",
-        LinuxNamespaceType::Uts,
-        CloneFlags::CLONE_NEWUTS,
-        c"/proc/self/ns/uts",
-    ),
-    kind(
-        "network",
-        LinuxNamespaceType::Network,
-        CloneFlags::CLONE_NEWNET,
-        c"/proc/self/ns/net",
-    ),
-    kind(
-        "mount",
-        LinuxNamespaceType::Mount,
-        CloneFlags::CLONE_NEWNS,
-        c"/proc/self/ns/mnt",
-    ),
+    kind("ipc", LinuxNamespaceType::Ipc, CloneFlags::CLONE_NEWIPC, c"/proc/self/ns/ipc"),
+    kind("uts", LinuxNamespaceType::Uts, CloneFlags::CLONE_NEWUTS, c"/proc/self/ns/uts"),
+    kind("network", LinuxNamespaceType::Network, CloneFlags::CLONE_NEWNET, c"/proc/self/ns/net"),
+    kind("mount", LinuxNamespaceType::Mount, CloneFlags::CLONE_NEWNS, c"/proc/self/ns/mnt"),
 ];
 
 const fn kind(
@@ -82,12 +47,7 @@ const fn kind(
     flag: CloneFlags,
     ours: &'static CStr,
 ) -> Kind {
-    Kind {
-        name,
-        given,
-        flag,
-        ours,
-    }
+    Kind { name, given, flag, ours }
 }
 
 /// Reads the list and what depends on it.
@@ -95,24 +55,13 @@ pub(super) fn namespaces(linux: &Linux, warnings: &mut Vec<String>) -> Result<Na
     let list = linux.namespaces().as_ref().map_or(&[][..], Vec::as_slice);
     let mut namespaces = Namespaces::default();
     for kind in &KINDS {
-        let mut found = list
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.typ() == kind.given);
+        let mut found = list.iter().enumerate().filter(|(_, entry)| entry.typ() == kind.given);
         if let Some((at, entry)) = found.next() {
-            add(
-                &mut namespaces,
-                kind,
-                &format!("linux.namespaces[{at}].path"),
-                entry,
-            )?;
+            add(&mut namespaces, kind, &format!("linux.namespaces[{at}].path"), entry)?;
         }
         if let Some((at, _)) = found.next() {
             let property = format!("linux.namespaces[{at}].type");
-            return Err(Error::config(
-                property,
-                format!("a second {} namespace", kind.name),
-            ));
+            return Err(Error::config(property, format!("a second {} namespace", kind.name)));
         }
     }
     if !is_own(&namespaces, CloneFlags::CLONE_NEWNS)? {
@@ -180,10 +129,7 @@ fn read_maps(namespaces: &mut Namespaces, linux: &Linux, warnings: &mut Vec<Stri
         uids: id_maps::ranges("linux.uidMappings", linux.uid_mappings().as_ref())?,
         gids: id_maps::ranges("linux.gidMappings", linux.gid_mappings().as_ref())?,
     };
-    let lists = [
-        ("linux.uidMappings", &maps.uids),
-        ("linux.gidMappings", &maps.gids),
-    ];
+    let lists = [("linux.uidMappings", &maps.uids), ("linux.gidMappings", &maps.gids)];
     let makes_user = namespaces.makes(CloneFlags::CLONE_NEWUSER);
     for (property, ranges) in lists {
         if makes_user && ranges.is_empty() {
@@ -191,15 +137,10 @@ fn read_maps(namespaces: &mut Namespaces, linux: &Linux, warnings: &mut Vec<Stri
             return Err(Error::config(property, problem));
         }
         if !namespaces.has_user() && !ranges.is_empty() {
-            return Err(Error::config(
-                property,
-                "there is no user namespace to map ids for",
-            ));
+            return Err(Error::config(property, "there is no user namespace to map ids for"));
         }
         if !makes_user && !ranges.is_empty() {
-            warnings.push(format!(
-                "{property}: the joined user namespace keeps its own map"
-            ));
+            warnings.push(format!("{property}: the joined user namespace keeps its own map"));
         }
     }
     if makes_user {
@@ -232,9 +173,7 @@ fn read_offsets(
             let problem = format!("{nanoseconds} is a second or more");
             return Err(Error::config(format!("{property}.nanosecs"), problem));
         }
-        namespaces
-            .clock_offsets
-            .push((clock, offset.secs().unwrap_or(0), nanoseconds));
+        namespaces.clock_offsets.push((clock, offset.secs().unwrap_or(0), nanoseconds));
     }
     Ok(())
 }

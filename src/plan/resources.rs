@@ -51,11 +51,7 @@ pub fn cgroup(linux: &Linux) -> Result<Cgroup> {
         }
         None => &[],
     };
-    Ok(Cgroup {
-        path,
-        limits,
-        devices: devices::rules(rules)?,
-    })
+    Ok(Cgroup { path, limits, devices: devices::rules(rules)? })
 }
 
 /// `unified` comes last: it is the more precise word, so it wins.
@@ -111,10 +107,7 @@ fn bytes(property: &str, value: i64) -> Result<String> {
     match value {
         -1 => Ok("max".into()),
         0.. => Ok(value.to_string()),
-        _ => Err(Error::config(
-            property,
-            format!("{value} is neither bytes nor -1"),
-        )),
+        _ => Err(Error::config(property, format!("{value} is neither bytes nor -1"))),
     }
 }
 
@@ -125,10 +118,7 @@ fn memory_limits(memory: &LinuxMemory, limits: &mut Limits) -> Result<()> {
         // runc reads 0 as "not set", crun writes it: the one drops a limit, the
         // other kills the first process. Neither is what somebody meant.
         if limit == 0 {
-            return Err(Error::config(
-                property,
-                "0 bytes hold no process; no limit is -1",
-            ));
+            return Err(Error::config(property, "0 bytes hold no process; no limit is -1"));
         }
         limits.push(("memory.max".into(), bytes(property, limit)?));
     }
@@ -148,10 +138,7 @@ fn swap_only(both: i64, limit: Option<i64>) -> Result<String> {
     let swap = match (both, limit) {
         (-1, _) => return bytes(property, -1),
         (_, None | Some(-1)) => {
-            return Err(Error::config(
-                property,
-                "is memory + swap, so it needs memory.limit",
-            ));
+            return Err(Error::config(property, "is memory + swap, so it needs memory.limit"));
         }
         (_, Some(limit)) => both.checked_sub(limit).unwrap_or(-1),
     };
@@ -169,15 +156,9 @@ fn swap_only(both: i64, limit: Option<i64>) -> Result<String> {
 fn refuse_memory(memory: &LinuxMemory) -> Result<()> {
     let asked = [
         ("kernel", memory.kernel().is_some_and(|limit| limit != -1)),
-        (
-            "kernelTCP",
-            memory.kernel_tcp().is_some_and(|limit| limit != -1),
-        ),
+        ("kernelTCP", memory.kernel_tcp().is_some_and(|limit| limit != -1)),
         ("swappiness", memory.swappiness().is_some()),
-        (
-            "disableOOMKiller",
-            memory.disable_oom_killer() == Some(true),
-        ),
+        ("disableOOMKiller", memory.disable_oom_killer() == Some(true)),
         ("useHierarchy", memory.use_hierarchy() == Some(false)),
     ];
     // checkBeforeUpdate needs nothing here: the cgroup is new and its usage 0.
@@ -188,10 +169,7 @@ fn refuse_network(network: &LinuxNetwork) -> Result<()> {
     let priorities = network.priorities().as_ref();
     let asked = [
         ("classID", network.class_id().is_some_and(|id| id != 0)),
-        (
-            "priorities",
-            priorities.is_some_and(|list| !list.is_empty()),
-        ),
+        ("priorities", priorities.is_some_and(|list| !list.is_empty())),
     ];
     refuse("linux.resources.network", &asked)
 }
@@ -233,14 +211,10 @@ fn unified(resources: &LinuxResources, limits: &mut Limits) -> Result<()> {
             |problem: &str| Error::config(format!("linux.resources.unified[{file:?}]"), problem);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if file.starts_with('.') || !file.contains('.') || !file.chars().all(plain) {
-            return Err(wrong(
-                "is not the name of a cgroup file, such as memory.high",
-            ));
+            return Err(wrong("is not the name of a cgroup file, such as memory.high"));
         }
         if OURS.contains(&file.as_str()) {
-            return Err(wrong(
-                "belongs to the life of the container, not to its limits",
-            ));
+            return Err(wrong("belongs to the life of the container, not to its limits"));
         }
         // A file of many lines takes one line a write(2).
         for line in value.lines().filter(|line| !line.trim().is_empty()) {

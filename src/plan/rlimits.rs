@@ -14,27 +14,15 @@ const RESOURCES: [(Type, &str, Resource); 16] = [
     (Type::RlimitData, "RLIMIT_DATA", Resource::RLIMIT_DATA),
     (Type::RlimitFsize, "RLIMIT_FSIZE", Resource::RLIMIT_FSIZE),
     (Type::RlimitLocks, "RLIMIT_LOCKS", Resource::RLIMIT_LOCKS),
-    (
-        Type::RlimitMemlock,
-        "RLIMIT_MEMLOCK",
-        Resource::RLIMIT_MEMLOCK,
-    ),
-    (
-        Type::RlimitMsgqueue,
-        "RLIMIT_MSGQUEUE",
-        Resource::RLIMIT_MSGQUEUE,
-    ),
+    (Type::RlimitMemlock, "RLIMIT_MEMLOCK", Resource::RLIMIT_MEMLOCK),
+    (Type::RlimitMsgqueue, "RLIMIT_MSGQUEUE", Resource::RLIMIT_MSGQUEUE),
     (Type::RlimitNice, "RLIMIT_NICE", Resource::RLIMIT_NICE),
     (Type::RlimitNofile, "RLIMIT_NOFILE", Resource::RLIMIT_NOFILE),
     (Type::RlimitNproc, "RLIMIT_NPROC", Resource::RLIMIT_NPROC),
     (Type::RlimitRss, "RLIMIT_RSS", Resource::RLIMIT_RSS),
     (Type::RlimitRtprio, "RLIMIT_RTPRIO", Resource::RLIMIT_RTPRIO),
     (Type::RlimitRttime, "RLIMIT_RTTIME", Resource::RLIMIT_RTTIME),
-    (
-        Type::RlimitSigpending,
-        "RLIMIT_SIGPENDING",
-        Resource::RLIMIT_SIGPENDING,
-    ),
+    (Type::RlimitSigpending, "RLIMIT_SIGPENDING", Resource::RLIMIT_SIGPENDING),
     (Type::RlimitStack, "RLIMIT_STACK", Resource::RLIMIT_STACK),
 ];
 
@@ -45,10 +33,7 @@ pub(super) fn rlimits(given: Option<&Vec<PosixRlimit>>) -> Result<Vec<Rlimit>> {
         let property = format!("process.rlimits[{at}]");
         let Some((_, name, resource)) = RESOURCES.iter().find(|(kind, ..)| *kind == limit.typ())
         else {
-            return Err(Error::config(
-                format!("{property}.type"),
-                "is not a resource",
-            ));
+            return Err(Error::config(format!("{property}.type"), "is not a resource"));
         };
         if rlimits.iter().any(|known| known.name == *name) {
             return Err(Error::config(
@@ -115,9 +100,6 @@ mod tests {
         let error = read(json!([cpu, cpu])).unwrap_err().to_string();
         assert_eq!(error, "process.rlimits[1].type: RLIMIT_CPU is given twice");
         let error = read(json!([{"type": "RLIMIT_CPU", "soft": 2, "hard": 1}])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "process.rlimits[0].soft: 2 is above hard, 1"
-        );
+        assert_eq!(error.to_string(), "process.rlimits[0].soft: 2 is above hard, 1");
     }
 }

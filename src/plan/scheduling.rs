@@ -23,11 +23,7 @@ pub(super) fn scheduler(given: &Given) -> Result<Scheduler> {
         Policy::SchedDeadline => 6,
         Policy::SchedIso => return refused("policy", "SCHED_ISO never came to Linux"),
     };
-    let flags = given
-        .flags()
-        .iter()
-        .flatten()
-        .fold(0, |flags, flag| flags | number(*flag));
+    let flags = given.flags().iter().flatten().fold(0, |flags, flag| flags | number(*flag));
     let scheduler = Scheduler {
         policy,
         flags,
@@ -39,10 +35,7 @@ pub(super) fn scheduler(given: &Given) -> Result<Scheduler> {
     };
     let priority = priority(given)?;
     check(&scheduler, *given.policy())?;
-    Ok(Scheduler {
-        priority,
-        ..scheduler
-    })
+    Ok(Scheduler { priority, ..scheduler })
 }
 
 /// <linux/sched.h>
@@ -69,12 +62,7 @@ fn priority(given: &Given) -> Result<u32> {
 }
 
 fn check(scheduler: &Scheduler, policy: Policy) -> Result<()> {
-    let Scheduler {
-        runtime,
-        deadline,
-        period,
-        ..
-    } = *scheduler;
+    let Scheduler { runtime, deadline, period, .. } = *scheduler;
     if !(-20..=19).contains(&scheduler.nice) {
         return refused("nice", "is not -20 to 19");
     }
@@ -84,10 +72,7 @@ fn check(scheduler: &Scheduler, policy: Policy) -> Result<()> {
     if policy != Policy::SchedDeadline {
         return match runtime | deadline | period {
             0 => Ok(()),
-            _ => refused(
-                "runtime",
-                "only SCHED_DEADLINE has runtime, deadline and period",
-            ),
+            _ => refused("runtime", "only SCHED_DEADLINE has runtime, deadline and period"),
         };
     }
     // A period of 0 means the deadline.
@@ -111,20 +96,13 @@ pub(super) fn io_priority(given: LinuxIOPriority) -> Result<i32> {
     };
     match i32::try_from(given.priority()) {
         Ok(level @ 0..=7) => Ok(class << 13 | level),
-        _ => Err(Error::config(
-            "process.ioPriority.priority",
-            "is not 0 to 7",
-        )),
+        _ => Err(Error::config("process.ioPriority.priority", "is not 0 to 7")),
     }
 }
 
 /// personality(2): PER_LINUX or PER_LINUX32 of <linux/personality.h>.
 pub(super) fn personality(given: &LinuxPersonality) -> Result<u64> {
-    if given
-        .flags()
-        .as_ref()
-        .is_some_and(|flags| !flags.is_empty())
-    {
+    if given.flags().as_ref().is_some_and(|flags| !flags.is_empty()) {
         let problem = "the specification knows no flag yet";
         return Err(Error::config("linux.personality.flags", problem));
     }
@@ -151,10 +129,7 @@ mod tests {
             (json!({"policy": "SCHED_RR", "priority": 1}), 2),
             (json!({"policy": "SCHED_BATCH", "nice": 19}), 3),
             (json!({"policy": "SCHED_IDLE"}), 5),
-            (
-                json!({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3}),
-                6,
-            ),
+            (json!({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3}), 6),
         ];
         for (given, policy) in cases {
             assert_eq!(read(given).unwrap().policy, policy);
@@ -172,18 +147,12 @@ mod tests {
             (json!({"policy": "SCHED_RR", "priority": 100}), "priority"),
             (json!({"policy": "SCHED_RR", "priority": -1}), "priority"),
             (json!({"policy": "SCHED_BATCH", "period": 1}), "runtime"),
-            (
-                json!({"policy": "SCHED_DEADLINE", "runtime": 3, "deadline": 2}),
-                "runtime",
-            ),
+            (json!({"policy": "SCHED_DEADLINE", "runtime": 3, "deadline": 2}), "runtime"),
             (json!({"policy": "SCHED_DEADLINE"}), "runtime"),
         ];
         for (given, property) in bad {
             let error = read(given).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("process.scheduler.{property}: ")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("process.scheduler.{property}: ")), "{error}");
         }
     }
 

@@ -126,11 +126,7 @@ fn entry(syscall: &LinuxSyscall, path: &str) -> Result<Vec<Rule>> {
     for (index, arg) in syscall.args().iter().flatten().enumerate() {
         conditions.push(condition(arg, &format!("{path}.args[{index}]"))?);
     }
-    let rule = |conditions| Rule {
-        names: names.clone(),
-        action,
-        conditions,
-    };
+    let rule = |conditions| Rule { names: names.clone(), action, conditions };
     Ok(if looks_twice(&conditions) {
         let alone = |condition| rule(vec![condition]);
         conditions.into_iter().map(alone).collect()
@@ -166,11 +162,7 @@ fn condition(arg: &LinuxSeccompArg, path: &str) -> Result<Condition> {
         Operator::MaskedEqual(_) => arg.value_two().unwrap_or_default(),
         _ => arg.value(),
     };
-    Ok(Condition {
-        index,
-        operator,
-        value,
-    })
+    Ok(Condition { index, operator, value })
 }
 
 /// The machine's own interface always, as in libseccomp, and i386 on x86_64
@@ -200,10 +192,7 @@ fn flags(flags: &[LinuxSeccompFilterFlag], notifies: bool) -> u64 {
         LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 0,
     };
     let listener = if notifies { NEW_LISTENER } else { 0 };
-    flags
-        .iter()
-        .map(number)
-        .fold(listener, |all, flag| all | flag)
+    flags.iter().map(number).fold(listener, |all, flag| all | flag)
 }
 
 /// Where the listener goes; ignored, as the specification says, where nothing notifies.
@@ -314,19 +303,13 @@ mod tests {
         let bad = r#"{"names":["mkdir"],"action":"SCMP_ACT_LOG","args":[
             {"index":6,"value":0,"op":"SCMP_CMP_EQ"}]}"#;
         let problem = refusal(with(&format!("{good},{bad}")));
-        assert!(
-            problem.starts_with("linux.seccomp.syscalls[1].args[0].index: 6 "),
-            "{problem}"
-        );
+        assert!(problem.starts_with("linux.seccomp.syscalls[1].args[0].index: 6 "), "{problem}");
     }
 
     #[test]
     fn an_entry_without_names_is_refused() {
         let problem = refusal(with(r#"{"names":[],"action":"SCMP_ACT_LOG"}"#));
-        assert!(
-            problem.starts_with("linux.seccomp.syscalls[0].names: "),
-            "{problem}"
-        );
+        assert!(problem.starts_with("linux.seccomp.syscalls[0].names: "), "{problem}");
     }
 
     #[test]
@@ -334,10 +317,7 @@ mod tests {
         for name in HANDS_OVER {
             let entry = format!(r#"{{"names":["mkdir","{name}"],"action":"SCMP_ACT_NOTIFY"}}"#);
             let problem = refusal(with(&entry));
-            assert!(
-                problem.contains(&format!("cannot be used for {name}")),
-                "{problem}"
-            );
+            assert!(problem.contains(&format!("cannot be used for {name}")), "{problem}");
         }
         let default = r#"{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/agent"}"#;
         assert!(refusal(parse(default)).starts_with("linux.seccomp.defaultAction: "));
@@ -358,17 +338,10 @@ mod tests {
             r#"{"defaultAction":"SCMP_ACT_ALLOW",
                 "syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}"#,
         ));
-        assert_eq!(
-            problem,
-            "linux.seccomp.listenerPath: must be set for SCMP_ACT_NOTIFY"
-        );
-        let problem = refusal(parse(
-            r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#,
-        ));
-        assert!(
-            problem.starts_with("linux.seccomp.listenerMetadata: "),
-            "{problem}"
-        );
+        assert_eq!(problem, "linux.seccomp.listenerPath: must be set for SCMP_ACT_NOTIFY");
+        let problem =
+            refusal(parse(r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#));
+        assert!(problem.starts_with("linux.seccomp.listenerMetadata: "), "{problem}");
     }
 
     #[test]
@@ -383,10 +356,7 @@ mod tests {
     fn an_unknown_flag_is_refused_by_its_name() {
         let json = r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_MAGIC"]}"#;
         let error = serde_json::from_str::<LinuxSeccomp>(json).unwrap_err();
-        assert!(
-            error.to_string().contains("SECCOMP_FILTER_FLAG_MAGIC"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("SECCOMP_FILTER_FLAG_MAGIC"), "{error}");
     }
 
     #[test]

@@ -40,20 +40,12 @@ impl Plan {
         let linux = linux
             .ok_or_else(|| Error::config("linux", "is missing: there would be no isolation"))?;
         let namespaces = namespaces::namespaces(linux, &mut warnings)?;
-        let around = Surroundings {
-            bundle: &bundle,
-            namespaces: &namespaces,
-        };
-        let given = spec
-            .process()
-            .as_ref()
-            .ok_or_else(|| Error::config("process", "is missing"))?;
+        let around = Surroundings { bundle: &bundle, namespaces: &namespaces };
+        let given =
+            spec.process().as_ref().ok_or_else(|| Error::config("process", "is missing"))?;
         let mut process = process::process(given, &namespaces, &mut warnings)?;
-        process.personality = linux
-            .personality()
-            .as_ref()
-            .map(scheduling::personality)
-            .transpose()?;
+        process.personality =
+            linux.personality().as_ref().map(scheduling::personality).transpose()?;
         Ok(Self {
             id: id.into(),
             config: config.into(),
@@ -92,10 +84,7 @@ pub fn check_id(id: &str) -> Result<()> {
         }
         _ => return Ok(()),
     };
-    Err(Error::config(
-        format!("container id {:?}", shortened(id)),
-        problem,
-    ))
+    Err(Error::config(format!("container id {:?}", shortened(id)), problem))
 }
 
 fn shortened(id: &str) -> String {
@@ -108,10 +97,7 @@ fn annotations(spec: &Spec) -> Result<Vec<(String, String)>> {
     if given.keys().any(|key| key.is_empty()) {
         return Err(Error::config("annotations", "has an empty key"));
     }
-    Ok(given
-        .into_iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect())
+    Ok(given.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 fn root(spec: &Spec, linux: &Linux, bundle: BorrowedFd) -> Result<Root> {
@@ -151,9 +137,7 @@ mod tests {
             assert!(check_id(id).is_ok(), "{id}");
         }
         let too_long = "a".repeat(1025);
-        for id in [
-            "", ".", "..", "a/b", "/", "a b", "ä", "a\0", "a\n", "a:b", &too_long,
-        ] {
+        for id in ["", ".", "..", "a/b", "/", "a b", "ä", "a\0", "a\n", "a:b", &too_long] {
             assert!(check_id(id).is_err(), "{id:?}");
         }
     }

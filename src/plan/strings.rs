@@ -10,10 +10,7 @@ use crate::error::{Error, Result};
 /// `text` as a C string; `property` is its path in the configuration.
 pub(super) fn c_string(property: &str, text: impl Into<Vec<u8>>) -> Result<CString> {
     CString::new(text).map_err(|error| {
-        Error::config(
-            property,
-            format!("has a NUL byte at {}", error.nul_position()),
-        )
+        Error::config(property, format!("has a NUL byte at {}", error.nul_position()))
     })
 }
 
@@ -34,7 +31,5 @@ pub(super) fn absolute(property: &str, path: &Path) -> Result<CString> {
 /// A list of absolute paths; absent means empty.
 pub(super) fn absolute_list(property: &str, paths: Option<&Vec<String>>) -> Result<Vec<CString>> {
     let paths = paths.into_iter().flatten().enumerate();
-    paths
-        .map(|(at, path)| absolute(&format!("{property}[{at}]"), Path::new(path)))
-        .collect()
+    paths.map(|(at, path)| absolute(&format!("{property}[{at}]"), Path::new(path))).collect()
 }

@@ -32,10 +32,7 @@ pub fn ranges(name: &str, text: &str, owners: &[&str]) -> Result<Vec<Range>> {
         }
         // Two container ids for one host id: the kernel refuses such a map.
         if found.iter().any(|other| overlap(*other, range)) {
-            return Err(Error::config(
-                place(),
-                "overlaps an earlier line of the same owner",
-            ));
+            return Err(Error::config(place(), "overlaps an earlier line of the same owner"));
         }
         found.push(range);
     }
@@ -61,18 +58,12 @@ mod tests {
 
     fn pairs(text: &str, owners: &[&str]) -> Result<Vec<(u32, u32)>> {
         let found = ranges("/etc/subuid", text, owners)?;
-        Ok(found
-            .iter()
-            .map(|range| (range.first, range.count))
-            .collect())
+        Ok(found.iter().map(|range| (range.first, range.count)).collect())
     }
 
     #[test]
     fn ranges_are_found_by_name_and_by_id_in_the_order_of_the_file() {
-        assert_eq!(
-            pairs(FILE, &["alice"]),
-            Ok(vec![(100_000, 65536), (200_000, 5)])
-        );
+        assert_eq!(pairs(FILE, &["alice"]), Ok(vec![(100_000, 65536), (200_000, 5)]));
         let both = vec![(100_000, 65536), (300_000, 10), (200_000, 5)];
         assert_eq!(pairs(FILE, &["1000", "alice"]), Ok(both));
         assert_eq!(pairs(FILE, &["carol"]), Ok(vec![]));
@@ -100,19 +91,11 @@ mod tests {
             "bob:0:4294967296",
             "bob:99999999999:1",
         ] {
-            let error = pairs(&format!("x:1:1\n{line}"), &["bob"])
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.starts_with("/etc/subuid line 2 (\"bob:"),
-                "{line}: {error}"
-            );
+            let error = pairs(&format!("x:1:1\n{line}"), &["bob"]).unwrap_err().to_string();
+            assert!(error.starts_with("/etc/subuid line 2 (\"bob:"), "{line}: {error}");
             assert!(error.contains("OWNER:FIRST:COUNT"), "{line}: {error}");
         }
-        assert_eq!(
-            pairs("bob:4294967290:5", &["bob"]),
-            Ok(vec![(4_294_967_290, 5)])
-        );
+        assert_eq!(pairs("bob:4294967290:5", &["bob"]), Ok(vec![(4_294_967_290, 5)]));
     }
 
     #[test]

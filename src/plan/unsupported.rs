@@ -8,36 +8,24 @@ use crate::error::{Error, Result};
 /// Refuses what is present and not empty.
 pub(super) fn refuse(spec: &Spec) -> Result<()> {
     let linux = spec.linux().as_ref().map(linux_properties);
-    let all = properties(spec)
-        .into_iter()
-        .chain(linux.into_iter().flatten());
+    let all = properties(spec).into_iter().chain(linux.into_iter().flatten());
     report(all)
 }
 
 /// The same for the process object, which `exec` reads alone.
 pub(super) fn refuse_in_process(process: &Process) -> Result<()> {
     report([
-        (
-            "process.apparmorProfile",
-            filled(process.apparmor_profile().as_ref()),
-        ),
-        (
-            "process.selinuxLabel",
-            filled(process.selinux_label().as_ref()),
-        ),
-        (
-            "process.execCPUAffinity",
-            process.exec_cpu_affinity().is_some(),
-        ),
+        ("process.apparmorProfile", filled(process.apparmor_profile().as_ref())),
+        ("process.selinuxLabel", filled(process.selinux_label().as_ref())),
+        ("process.execCPUAffinity", process.exec_cpu_affinity().is_some()),
     ])
 }
 
 fn report(properties: impl IntoIterator<Item = (&'static str, bool)>) -> Result<()> {
     match properties.into_iter().find(|(_, present)| *present) {
-        Some((property, _)) => Err(Error::config(
-            property,
-            "jec does not support it; leave it out",
-        )),
+        Some((property, _)) => {
+            Err(Error::config(property, "jec does not support it; leave it out"))
+        }
         None => Ok(()),
     }
 }
@@ -56,10 +44,7 @@ fn properties(spec: &Spec) -> [(&'static str, bool); 5] {
 fn linux_properties(linux: &Linux) -> [(&'static str, bool); 4] {
     let devices = linux.net_devices().as_ref();
     [
-        (
-            "linux.netDevices",
-            devices.is_some_and(|devices| !devices.is_empty()),
-        ),
+        ("linux.netDevices", devices.is_some_and(|devices| !devices.is_empty())),
         ("linux.intelRdt", linux.intel_rdt().is_some()),
         ("linux.memoryPolicy", linux.memory_policy().is_some()),
         ("linux.mountLabel", filled(linux.mount_label().as_ref())),
@@ -82,7 +67,5 @@ fn has_hooks(spec: &Spec) -> bool {
         hooks.poststart(),
         hooks.poststop(),
     ];
-    lists
-        .iter()
-        .any(|list| list.as_ref().is_some_and(|list| !list.is_empty()))
+    lists.iter().any(|list| list.as_ref().is_some_and(|list| !list.is_empty()))
 }

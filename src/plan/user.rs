@@ -77,10 +77,7 @@ pub fn user_flag(text: &str) -> std::result::Result<UserFlag, String> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    Ok(UserFlag {
-        user: name(user)?,
-        group: group.map(name).transpose()?,
-    })
+    Ok(UserFlag { user: name(user)?, group: group.map(name).transpose()? })
 }
 
 fn name(text: &str) -> std::result::Result<Name, String> {
@@ -103,18 +100,12 @@ impl Accounts {
             .map_err(|_| Error::config(root.to_string_lossy(), "a path has no NUL byte"))?;
         let root = file::openat(file::HERE, &path, OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
         let read = |name| read_in(root.as_fd(), name);
-        Ok(Self {
-            passwd: read(c"etc/passwd")?,
-            group: read(c"etc/group")?,
-        })
+        Ok(Self { passwd: read(c"etc/passwd")?, group: read(c"etc/group")? })
     }
 
     /// Who `--user` is; without it root, with root's group alone.
     pub fn find(&self, flag: Option<&UserFlag>) -> Result<Identity> {
-        let root = UserFlag {
-            user: Name::Id(0),
-            group: Some(Name::Id(0)),
-        };
+        let root = UserFlag { user: Name::Id(0), group: Some(Name::Id(0)) };
         let flag = flag.unwrap_or(&root);
         let (uid, user) = match &flag.user {
             Name::Id(uid) => (*uid, self.by_id(*uid)?),
@@ -136,12 +127,7 @@ impl Accounts {
             _ if uid == 0 => "/root".into(),
             _ => "/".into(),
         };
-        Ok(Identity {
-            uid,
-            gid,
-            groups,
-            home,
-        })
+        Ok(Identity { uid, gid, groups, home })
     }
 
     fn by_id(&self, uid: u32) -> Result<Option<User>> {
@@ -154,10 +140,7 @@ impl Accounts {
 
     fn by_name(&self, name: &str) -> Result<Option<User>> {
         let mut lines = fields(&self.passwd);
-        lines
-            .find(|line| line[0] == name)
-            .map(|line| user(&line))
-            .transpose()
+        lines.find(|line| line[0] == name).map(|line| user(&line)).transpose()
     }
 
     /// The gid of a group.
@@ -173,10 +156,8 @@ impl Accounts {
 
     /// The groups that name the user as a member, without repetition.
     fn memberships(&self, name: &str) -> Result<Vec<u32>> {
-        let member = |line: &Vec<&str>| {
-            line.get(3)
-                .is_some_and(|all| all.split(',').any(|one| one == name))
-        };
+        let member =
+            |line: &Vec<&str>| line.get(3).is_some_and(|all| all.split(',').any(|one| one == name));
         let mut groups = Vec::new();
         for line in fields(&self.group).filter(member) {
             groups.push(group_id(&line)?);
@@ -219,28 +200,17 @@ fn user(line: &[&str]) -> Result<User> {
         return Err(malformed("passwd", line));
     };
     match (id(uid), id(gid)) {
-        (Some(uid), Some(gid)) => Ok(User {
-            name: name.into(),
-            uid,
-            gid,
-            home: home.into(),
-        }),
+        (Some(uid), Some(gid)) => Ok(User { name: name.into(), uid, gid, home: home.into() }),
         _ => Err(malformed("passwd", line)),
     }
 }
 
 fn group_id(line: &[&str]) -> Result<u32> {
-    line.get(2)
-        .copied()
-        .and_then(id)
-        .ok_or_else(|| malformed("group", line))
+    line.get(2).copied().and_then(id).ok_or_else(|| malformed("group", line))
 }
 
 fn malformed(file: &str, line: &[&str]) -> Error {
-    let problem = format!(
-        "the line of {:?} is malformed (ids are 0 to 4294967294)",
-        line[0]
-    );
+    let problem = format!("the line of {:?} is malformed (ids are 0 to 4294967294)", line[0]);
     Error::config(format!("etc/{file} of the root"), problem)
 }
 
@@ -256,9 +226,7 @@ fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
     // O_PATH touches nothing: what it is, is known before it is really opened.
     let found = match file::open_in_root(root, name, OFlag::O_PATH, 0) {
         Err(error)
-            if [Errno::ENOENT, Errno::ENOTDIR]
-                .map(|e| e as i32)
-                .contains(&error.errno()) =>
+            if [Errno::ENOENT, Errno::ENOTDIR].map(|e| e as i32).contains(&error.errno()) =>
         {
             return Ok(String::new());
         }
@@ -271,11 +239,7 @@ fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
     }
     let proc = CString::new(format!("/proc/self/fd/{}", found.as_raw_fd()))
         .map_err(|_| Error::config(place(), "a path has no NUL byte"))?;
-    let text = file::read_all(
-        file::openat(file::HERE, &proc, OFlag::O_RDONLY, 0)?,
-        name,
-        LIMIT,
-    );
+    let text = file::read_all(file::openat(file::HERE, &proc, OFlag::O_RDONLY, 0)?, name, LIMIT);
     text.map_err(|error| match error.errno() {
         errno if errno == Errno::EFBIG as i32 => Error::config(
             place(),
@@ -304,10 +268,7 @@ mod tests {
         wrong:x:x:carol\nstaff:x:50:bobby\n";
 
     fn find(text: &str) -> Result<Identity> {
-        let accounts = Accounts {
-            passwd: PASSWD.into(),
-            group: GROUP.into(),
-        };
+        let accounts = Accounts { passwd: PASSWD.into(), group: GROUP.into() };
         accounts.find(Some(&user_flag(text).unwrap()))
     }
 
@@ -325,12 +286,7 @@ mod tests {
             // CVE-2016-3697: never the user whose name is a number.
             ("1000", 1000, 0, vec![0], "/"),
         ] {
-            let found = Identity {
-                uid,
-                gid,
-                groups,
-                home: home.into(),
-            };
+            let found = Identity { uid, gid, groups, home: home.into() };
             assert_eq!(find(text), Ok(found), "{text}");
         }
     }
@@ -338,14 +294,8 @@ mod tests {
     #[test]
     fn unknown_names_and_malformed_lines_are_errors_that_name_them() {
         for (text, problem) in [
-            (
-                "nobody",
-                "etc/passwd of the container's root has no \"nobody\"",
-            ),
-            (
-                "web:nogroup",
-                "etc/group of the container's root has no \"nogroup\"",
-            ),
+            ("nobody", "etc/passwd of the container's root has no \"nobody\""),
+            ("web:nogroup", "etc/group of the container's root has no \"nogroup\""),
             ("odd", "the line of \"odd\" is malformed"),
             ("big", "the line of \"big\" is malformed"),
             ("short", "the line of \"short\" is malformed"),
@@ -358,33 +308,16 @@ mod tests {
 
     #[test]
     fn the_flag_takes_names_and_ids_that_exist() {
-        for text in [
-            "",
-            ":",
-            ":0",
-            "0:",
-            "-1",
-            "+0",
-            "4294967295",
-            "4294967296",
-            "a:b:c",
-            "0:-1",
-        ] {
+        for text in ["", ":", ":0", "0:", "-1", "+0", "4294967295", "4294967296", "a:b:c", "0:-1"] {
             assert!(user_flag(text).is_err(), "{text}");
         }
-        assert_eq!(
-            user_flag("4294967294").unwrap().user,
-            Name::Id(u32::MAX - 1)
-        );
+        assert_eq!(user_flag("4294967294").unwrap().user, Name::Id(u32::MAX - 1));
     }
 
     #[test]
     fn without_the_flag_it_is_root_alone() {
         let root = Accounts::default().find(None).unwrap();
-        assert_eq!(
-            (root.uid, root.gid, root.groups, &*root.home),
-            (0, 0, vec![0], "/root")
-        );
+        assert_eq!((root.uid, root.gid, root.groups, &*root.home), (0, 0, vec![0], "/root"));
     }
 
     #[test]
@@ -404,10 +337,7 @@ mod tests {
 
         let group = std::fs::File::create(etc.join("group")).unwrap();
         group.set_len(1 << 30).unwrap();
-        assert_eq!(
-            error(),
-            "etc/group of the root: larger than 4 MiB, which no such file needs"
-        );
+        assert_eq!(error(), "etc/group of the root: larger than 4 MiB, which no such file needs");
 
         std::fs::write(etc.join("passwd"), b"\xff").unwrap();
         assert_eq!(error(), "etc/passwd of the root: not UTF-8 text");

@@ -18,9 +18,7 @@ pub(super) fn check(version: &str, warnings: &mut Vec<String>) -> Result<()> {
     }
     if minor > VERSION.1 {
         let (major, minor) = VERSION;
-        warnings.push(format!(
-            "ociVersion: {version} is newer than {major}.{minor}"
-        ));
+        warnings.push(format!("ociVersion: {version} is newer than {major}.{minor}"));
     }
     Ok(())
 }
@@ -30,17 +28,12 @@ fn semantic_version(version: &str) -> Option<(u64, u64)> {
     let (version, build) = version.split_once('+').unwrap_or((version, "0"));
     let (version, pre) = version.split_once('-').unwrap_or((version, "0"));
     let identifier = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let zero_led = |part: &str| part.len() > 1 && part.starts_with('0');
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !build.split('.').all(identifier)
-        || !pre
-            .split('.')
-            .all(|part| identifier(part) && !(digits(part) && zero_led(part)))
+        || !pre.split('.').all(|part| identifier(part) && !(digits(part) && zero_led(part)))
     {
         return None;
     }
@@ -61,14 +54,7 @@ mod tests {
 
     #[test]
     fn versions_are_semantic_ones_of_major_one() {
-        for version in [
-            "1.0.0",
-            "1.0.2-dev",
-            "1.3.0",
-            "1.2.1+dev",
-            "1.0.0-rc.1+a.b-c",
-            "1.9.0",
-        ] {
+        for version in ["1.0.0", "1.0.2-dev", "1.3.0", "1.2.1+dev", "1.0.0-rc.1+a.b-c", "1.9.0"] {
             assert!(check(version, &mut Vec::new()).is_ok(), "{version}");
         }
         let bad = [

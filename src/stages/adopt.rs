@@ -23,10 +23,7 @@ pub const DOC: Doc = Doc {
 /// Opens init's pidfd, buries the middle, and writes init's number down.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let pid = runtime.told_pid;
-    runtime.init = Some(Child {
-        pid,
-        pidfd: pidfd_open(pid)?,
-    });
+    runtime.init = Some(Child { pid, pidfd: pidfd_open(pid)? });
     if let Some(middle) = runtime.middle.take() {
         wait(&middle)?;
     }

@@ -41,21 +41,12 @@ impl Baton {
     /// The two ends: Runtime's, and the one that Middle hands on to Init.
     pub fn pair() -> Result<(Self, Self)> {
         let (ours, theirs) = socket::socketpair()?;
-        Ok((
-            Self {
-                socket: Rc::new(ours),
-            },
-            Self {
-                socket: Rc::new(theirs),
-            },
-        ))
+        Ok((Self { socket: Rc::new(ours) }, Self { socket: Rc::new(theirs) }))
     }
 
     /// The same end, for a child that has a copy of our descriptors.
     pub fn share(&self) -> Self {
-        Self {
-            socket: Rc::clone(&self.socket),
-        }
+        Self { socket: Rc::clone(&self.socket) }
     }
 
     /// Says Go.

@@ -34,11 +34,7 @@ pub fn run(init: &mut Init) -> Result<()> {
             credentials::raise_ambient(capability)?;
         }
     }
-    let found = read(&file::read_file(
-        init.proc.as_fd(),
-        c"self/status",
-        64 * 1024,
-    )?)?;
+    let found = read(&file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?)?;
     compare(wanted, found)?;
     // The kernel forgot it when the ids changed.
     process::die_with_parent()
@@ -72,23 +68,14 @@ fn compare(wanted: Capabilities, found: Capabilities) -> Result<()> {
     ];
     match sets.into_iter().find(|(_, wanted, found)| wanted != found) {
         None => Ok(()),
-        Some((name, wanted, found)) => Err(Error::differs(
-            format!("the {name} set"),
-            names(wanted),
-            names(found),
-        )),
+        Some((name, wanted, found)) => {
+            Err(Error::differs(format!("the {name} set"), names(wanted), names(found)))
+        }
     }
 }
 
 /// A mask in words.
 fn names(set: u64) -> String {
-    let held: Vec<_> = (0..64)
-        .filter(|bit| set >> bit & 1 == 1)
-        .map(bounding::name)
-        .collect();
-    if held.is_empty() {
-        "nothing".into()
-    } else {
-        held.join(" ")
-    }
+    let held: Vec<_> = (0..64).filter(|bit| set >> bit & 1 == 1).map(bounding::name).collect();
+    if held.is_empty() { "nothing".into() } else { held.join(" ") }
 }

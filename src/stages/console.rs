@@ -63,13 +63,6 @@ fn open_ptmx(root: BorrowedFd) -> Result<OwnedFd> {
     if (magic, stat.st_ino, stat.st_rdev) == (DEVPTS_SUPER_MAGIC, 2, makedev(5, 2)) {
         return Ok(master);
     }
-    let found = format!(
-        "magic {magic:#x}, inode {}, device {:#x}",
-        stat.st_ino, stat.st_rdev
-    );
-    Err(Error::differs(
-        "/dev/pts/ptmx",
-        "devpts, inode 2, device 5:2",
-        found,
-    ))
+    let found = format!("magic {magic:#x}, inode {}, device {:#x}", stat.st_ino, stat.st_rdev);
+    Err(Error::differs("/dev/pts/ptmx", "devpts, inode 2, device 5:2", found))
 }

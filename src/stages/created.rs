@@ -24,8 +24,5 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         return Ok(());
     };
     container.write_status(Status::Created, init.pid)?;
-    runtime
-        .pid_file
-        .as_ref()
-        .map_or(Ok(()), |path| state::write_pid_file(path, init.pid))
+    runtime.pid_file.as_ref().map_or(Ok(()), |path| state::write_pid_file(path, init.pid))
 }

@@ -49,9 +49,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         make(root, device, mknod_allowed)?;
     }
     file::umask(before)?;
-    LINKS
-        .iter()
-        .try_for_each(|(target, path)| link(root, target, path))
+    LINKS.iter().try_for_each(|(target, path)| link(root, target, path))
 }
 
 fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {

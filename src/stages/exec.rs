@@ -23,10 +23,7 @@ pub const DOC: Doc = Doc {
 /// Returns only when it failed.
 pub fn run(init: &mut Init) -> Result<()> {
     let Some(program) = &init.program else {
-        return Err(Error::config(
-            "process.args",
-            "is empty: there is no program to start",
-        ));
+        return Err(Error::config("process.args", "is empty: there is no program to start"));
     };
     process::execve(program, &init.plan.process.args, &init.env).map(|never| match never {})
 }

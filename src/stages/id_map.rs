@@ -30,12 +30,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         return Ok(());
     };
     let namespaces = &runtime.plan.namespaces;
-    write_maps(
-        runtime.proc.as_fd(),
-        middle.pid,
-        &namespaces.ids,
-        namespaces.map_writer,
-    )
+    write_maps(runtime.proc.as_fd(), middle.pid, &namespaces.ids, namespaces.map_writer)
 }
 
 /// Writes the maps of the user namespace that process `pid` has just made.
@@ -75,38 +70,22 @@ fn set(proc: BorrowedFd, pid: i32, name: &str, ranges: &[IdRange]) -> Result<()>
 /// Reads a map back: the helpers could have written another.
 fn check(proc: BorrowedFd, pid: i32, name: &str, ranges: &[IdRange]) -> Result<()> {
     let found = file::read_file(proc, &path(pid, name)?, 64 * 1024)?;
-    let numbers: Vec<u32> = found
-        .split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    let mut found: Vec<[u32; 3]> = numbers
-        .chunks_exact(3)
-        .map(|c| [c[0], c[1], c[2]])
-        .collect();
-    let mut wanted: Vec<[u32; 3]> = ranges
-        .iter()
-        .map(|range| [range.container, range.host, range.size])
-        .collect();
+    let numbers: Vec<u32> = found.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let mut found: Vec<[u32; 3]> = numbers.chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect();
+    let mut wanted: Vec<[u32; 3]> =
+        ranges.iter().map(|range| [range.container, range.host, range.size]).collect();
     // From six lines on, the kernel keeps a map sorted.
     found.sort_unstable();
     wanted.sort_unstable();
     if found == wanted {
         return Ok(());
     }
-    Err(Error::differs(
-        format!("/proc/{pid}/{name}"),
-        format!("{wanted:?}"),
-        format!("{found:?}"),
-    ))
+    Err(Error::differs(format!("/proc/{pid}/{name}"), format!("{wanted:?}"), format!("{found:?}")))
 }
 
 fn arguments(pid: i32, ranges: &[IdRange]) -> Vec<String> {
-    let numbers = ranges
-        .iter()
-        .flat_map(|range| [range.container, range.host, range.size]);
-    std::iter::once(pid.to_string())
-        .chain(numbers.map(|number| number.to_string()))
-        .collect()
+    let numbers = ranges.iter().flat_map(|range| [range.container, range.host, range.size]);
+    std::iter::once(pid.to_string()).chain(numbers.map(|number| number.to_string())).collect()
 }
 
 fn path(pid: i32, name: &str) -> Result<CString> {

@@ -28,10 +28,8 @@ pub const DOC: Doc = Doc {
 /// Opens all of them first (entering a mount namespace changes what paths mean), then enters.
 pub fn run(middle: &mut Middle) -> Result<()> {
     let joined = &middle.plan.namespaces.joined;
-    let opened: Vec<(CloneFlags, OwnedFd)> = joined
-        .iter()
-        .map(|(kind, path)| Ok((*kind, open(*kind, path)?)))
-        .collect::<Result<_>>()?;
+    let opened: Vec<(CloneFlags, OwnedFd)> =
+        joined.iter().map(|(kind, path)| Ok((*kind, open(*kind, path)?))).collect::<Result<_>>()?;
     for (kind, namespace) in &opened {
         process::setns(namespace.as_fd(), *kind)?;
     }
@@ -46,9 +44,5 @@ fn open(kind: CloneFlags, path: &std::ffi::CStr) -> Result<OwnedFd> {
         return Ok(namespace);
     }
     let (wanted, found) = (format!("{kind:?}"), format!("{found:?}"));
-    Err(Error::differs(
-        format!("the namespace {path:?}"),
-        wanted,
-        found,
-    ))
+    Err(Error::differs(format!("the namespace {path:?}"), wanted, found))
 }

@@ -34,10 +34,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     if let Some(name) = &kernel.domainname {
         net::setdomainname(name)?;
     }
-    kernel
-        .sysctl
-        .iter()
-        .try_for_each(|(path, value)| set(init.proc.as_fd(), path, value))
+    kernel.sysctl.iter().try_for_each(|(path, value)| set(init.proc.as_fd(), path, value))
 }
 
 fn set(proc: BorrowedFd, path: &CStr, value: &str) -> Result<()> {
@@ -48,17 +45,9 @@ fn set(proc: BorrowedFd, path: &CStr, value: &str) -> Result<()> {
     let parameter = file::openat2(sys.as_fd(), path, OFlag::O_RDONLY, 0, below)?;
     let found = file::read_all(parameter, path, 64 * 1024)?;
     // The kernel answers "1\t2\n" to what was written as "1 2".
-    let words = |text: &str| {
-        text.split_whitespace()
-            .map(String::from)
-            .collect::<Vec<_>>()
-    };
+    let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
     if words(&found) == words(value) {
         return Ok(());
     }
-    Err(Error::differs(
-        format!("sysctl {path:?}"),
-        value,
-        found.trim(),
-    ))
+    Err(Error::differs(format!("sysctl {path:?}"), value, found.trim()))
 }

@@ -51,10 +51,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 
 /// What a crash left: the cgroup that was written down before it was made.
 fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
-    let path = runtime
-        .container
-        .as_ref()
-        .and_then(|container| container.intent.cgroup.as_deref());
+    let path = runtime.container.as_ref().and_then(|container| container.intent.cgroup.as_deref());
     if let (None, Some(path)) = (&runtime.cgroup, path) {
         runtime.cgroup = Cgroup::open(path)?;
     }

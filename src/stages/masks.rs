@@ -57,13 +57,7 @@ fn make_readonly(root: BorrowedFd, path: &CStr) -> Result<()> {
         return Ok(());
     };
     let copy = mount::open_tree(place.as_fd(), c"", OPEN_TREE_CLONE | AT_RECURSIVE, false)?;
-    mount::mount_setattr(
-        copy.as_fd(),
-        Change {
-            recursive: true,
-            ..READ_ONLY
-        },
-    )?;
+    mount::mount_setattr(copy.as_fd(), Change { recursive: true, ..READ_ONLY })?;
     mount::move_mount(copy.as_fd(), place.as_fd())
 }
 
@@ -107,13 +101,8 @@ fn null(root: BorrowedFd) -> Result<OwnedFd> {
 }
 
 fn empty_directory() -> Result<OwnedFd> {
-    let attributes = Attributes {
-        set: MOUNT_ATTR_RDONLY,
-        ..Attributes::default()
-    };
-    let parameters = [
-        (c"nr_blocks".into(), Some(c"1".into())),
-        (c"nr_inodes".into(), Some(c"1".into())),
-    ];
+    let attributes = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
+    let parameters =
+        [(c"nr_blocks".into(), Some(c"1".into())), (c"nr_inodes".into(), Some(c"1".into()))];
     mounts::new_filesystem(c"tmpfs", c"tmpfs", &parameters, attributes)
 }

@@ -125,30 +125,17 @@ const PROCESS: &str = "IV The process";
 const START: &str = "V Start";
 const END: &str = "VI The end";
 
-const ALWAYS: When = When {
-    text: "always",
-    applies: |_| true,
-};
-const TERMINAL: When = When {
-    text: "process.terminal",
-    applies: |plan| plan.process.terminal,
-};
-const FILTER: When = When {
-    text: "linux.seccomp",
-    applies: |plan| plan.seccomp.is_some(),
-};
-const JOINS: When = When {
-    text: "a namespace has a path",
-    applies: |plan| !plan.namespaces.joined.is_empty(),
-};
+const ALWAYS: When = When { text: "always", applies: |_| true };
+const TERMINAL: When = When { text: "process.terminal", applies: |plan| plan.process.terminal };
+const FILTER: When = When { text: "linux.seccomp", applies: |plan| plan.seccomp.is_some() };
+const JOINS: When =
+    When { text: "a namespace has a path", applies: |plan| !plan.namespaces.joined.is_empty() };
 const NEW_USER: When = When {
     text: "new user namespace",
     applies: |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWUSER),
 };
-const IN_USER: When = When {
-    text: "in a user namespace",
-    applies: |plan| plan.namespaces.has_user(),
-};
+const IN_USER: When =
+    When { text: "in a user namespace", applies: |plan| plan.namespaces.has_user() };
 const NEW_TIME: When = When {
     text: "new time namespace",
     applies: |plan| plan.namespaces.makes(crate::sys::constants::CLONE_NEWTIME),
@@ -187,10 +174,8 @@ const SCHEDULING: When = When {
             || process.personality.is_some()
     },
 };
-const NO_NEW_PRIVS: When = When {
-    text: "noNewPrivileges",
-    applies: |plan| plan.process.no_new_privileges,
-};
+const NO_NEW_PRIVS: When =
+    When { text: "noNewPrivileges", applies: |plan| plan.process.no_new_privileges };
 /// Two rows, complementary conditions: exactly one of them loads the filter.
 const FILTER_EARLY: When = When {
     text: "seccomp, privileges may grow",
@@ -210,9 +195,7 @@ const LISTENER_LATE: When = When {
 };
 
 fn has_listener(plan: &Plan) -> bool {
-    plan.seccomp
-        .as_ref()
-        .is_some_and(|profile| profile.listener_path.is_some())
+    plan.seccomp.as_ref().is_some_and(|profile| profile.listener_path.is_some())
 }
 
 /// The table. Its order is the order of execution, over all three processes.
@@ -274,15 +257,7 @@ const fn row(
     what: &'static str,
     doc: &'static Doc,
 ) -> Stage {
-    Stage {
-        part,
-        name,
-        run,
-        commands,
-        when,
-        what,
-        doc,
-    }
+    Stage { part, name, run, commands, when, what, doc }
 }
 
 /// The row of this name.

@@ -73,16 +73,10 @@ fn prepare(init: &Init, entry: &Mount, sources: &mut VecDeque<OwnedFd>) -> Resul
     let made = match (&entry.idmap, sources.pop_front()) {
         (Some(_), Some(made)) => made,
         (Some(_), None) => {
-            return Err(Error::differs(
-                "mount-sources",
-                "a mount for each idmap",
-                "fewer",
-            ));
+            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
         }
         (None, first) => {
-            first
-                .into_iter()
-                .for_each(|first| sources.push_front(first));
+            first.into_iter().for_each(|first| sources.push_front(first));
             detached(init, entry)?
         }
     };
@@ -95,18 +89,11 @@ fn detached(init: &Init, entry: &Mount) -> Result<OwnedFd> {
     match &entry.kind {
         MountKind::Bind { source, recursive } => {
             let whole = if *recursive { AT_RECURSIVE } else { 0 };
-            mount::open_tree(
-                HERE,
-                source,
-                OPEN_TREE_CLONE | whole,
-                !entry.nofollow_source,
-            )
+            mount::open_tree(HERE, source, OPEN_TREE_CLONE | whole, !entry.nofollow_source)
         }
-        MountKind::New {
-            fstype,
-            source,
-            parameters,
-        } => new_filesystem(fstype, source, parameters, entry.attributes),
+        MountKind::New { fstype, source, parameters } => {
+            new_filesystem(fstype, source, parameters, entry.attributes)
+        }
         MountKind::Cgroup => cgroup(init, entry.attributes),
         MountKind::Remount => Err(Error::config("mounts", "a remount makes no mount")),
     }
@@ -138,11 +125,7 @@ fn explained(fs: BorrowedFd, error: Error) -> Error {
         (Error::Call { name, args, errno }, Ok(length)) => {
             let said = String::from_utf8_lossy(&message[..length]);
             let said = said.trim_start_matches("e ").trim();
-            Error::Call {
-                name,
-                args: format!("{args} [{said}]"),
-                errno,
-            }
+            Error::Call { name, args: format!("{args} [{said}]"), errno }
         }
         (error, _) => error,
     }
@@ -158,72 +141,37 @@ fn cgroup(init: &Init, attributes: Attributes) -> Result<OwnedFd> {
             other => return other,
         }
     }
-    mount::open_tree(
-        HERE,
-        c"/sys/fs/cgroup",
-        OPEN_TREE_CLONE | AT_RECURSIVE,
-        true,
-    )
+    mount::open_tree(HERE, c"/sys/fs/cgroup", OPEN_TREE_CLONE | AT_RECURSIVE, true)
 }
 
 /// Sets what the configuration asks for, and reads it back.
 fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
     let wanted = entry.attributes;
     if (wanted.set, wanted.clear) != (0, 0) {
-        let change = Change {
-            set: wanted.set,
-            clear: wanted.clear,
-            ..Change::default()
-        };
+        let change = Change { set: wanted.set, clear: wanted.clear, ..Change::default() };
         mount::mount_setattr(made, change)?;
     }
     if (wanted.set_recursive, wanted.clear_recursive) != (0, 0) {
         let (set, clear) = (wanted.set_recursive, wanted.clear_recursive);
-        mount::mount_setattr(
-            made,
-            Change {
-                set,
-                clear,
-                recursive: true,
-                ..Change::default()
-            },
-        )?;
+        mount::mount_setattr(made, Change { set, clear, recursive: true, ..Change::default() })?;
     }
     for propagation in &entry.propagation {
         const MS_REC: u64 = 1 << 14; // <linux/mount.h>
         let (kind, recursive) = (propagation & !MS_REC, propagation & MS_REC != 0);
-        mount::mount_setattr(
-            made,
-            Change {
-                propagation: kind,
-                recursive,
-                ..Change::default()
-            },
-        )?;
+        mount::mount_setattr(made, Change { propagation: kind, recursive, ..Change::default() })?;
     }
-    let (want, have) = (
-        (wanted.set | wanted.set_recursive) & VISIBLE,
-        mount::attributes(made)?,
-    );
+    let (want, have) = ((wanted.set | wanted.set_recursive) & VISIBLE, mount::attributes(made)?);
     if have & want == want {
         return Ok(());
     }
     let what = format!("the mount of {:?}", entry.destination);
-    Err(Error::differs(
-        what,
-        format!("attributes {want:#x}"),
-        format!("{have:#x}"),
-    ))
+    Err(Error::differs(what, format!("attributes {want:#x}"), format!("{have:#x}")))
 }
 
 /// Where: finds or makes the place, and joins the two.
 fn attach(root: BorrowedFd, made: &OwnedFd, entry: &Mount) -> Result<()> {
     let directory = file::is_directory(made.as_fd())?;
-    let kind = if directory {
-        Kind::Directory
-    } else {
-        Kind::File
-    };
+    let kind = if directory { Kind::Directory } else { Kind::File };
     let place = tree::place(root, &entry.destination, kind)?;
     check_place(root, &place, entry)?;
     if entry.copy_up {

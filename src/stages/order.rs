@@ -46,11 +46,7 @@ pub const ORDER: &[Order] = &[
 ];
 
 const fn order(before: &'static str, after: &'static str, because: &'static str) -> Order {
-    Order {
-        before,
-        after,
-        because,
-    }
+    Order { before, after, because }
 }
 
 #[cfg(test)]
@@ -80,11 +76,7 @@ mod tests {
     #[test]
     fn every_stage_has_a_name_of_its_own() {
         for (at, stage) in STAGES.iter().enumerate() {
-            assert!(
-                STAGES[..at].iter().all(|other| other.name != stage.name),
-                "{}",
-                stage.name
-            );
+            assert!(STAGES[..at].iter().all(|other| other.name != stage.name), "{}", stage.name);
         }
     }
 }

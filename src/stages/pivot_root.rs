@@ -44,14 +44,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     let wanted = init.plan.root.propagation;
     if wanted != 0 {
         let (propagation, recursive) = (wanted & !MS_REC, wanted & MS_REC != 0);
-        mount::mount_setattr(
-            root.as_fd(),
-            Change {
-                propagation,
-                recursive,
-                ..Change::default()
-            },
-        )?;
+        mount::mount_setattr(root.as_fd(), Change { propagation, recursive, ..Change::default() })?;
     }
     init.root = Some(root);
     Ok(())

@@ -33,10 +33,7 @@ const PASSWD_LIMIT: usize = 1024 * 1024;
 /// Finds the program and completes HOME.
 pub fn run(init: &mut Init) -> Result<()> {
     let Some(name) = init.plan.process.args.first() else {
-        return Err(Error::config(
-            "process.args",
-            "is empty: there is no program to start",
-        ));
+        return Err(Error::config("process.args", "is empty: there is no program to start"));
     };
     init.program = Some(find(name, &init.env)?);
     if variable(&init.env, "HOME").is_none() {
@@ -84,12 +81,7 @@ fn home(init: &Init) -> Result<String> {
     let text = match file::open_in_root(init.root()?, c"/etc/passwd", how, 0) {
         Ok(passwd) => file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT),
         // No such file, or not for this user: then nobody has a home there.
-        Err(error)
-            if matches!(
-                Errno::from_raw(error.errno()),
-                Errno::ENOENT | Errno::EACCES
-            ) =>
-        {
+        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOENT | Errno::EACCES) => {
             return Ok("/".into());
         }
         Err(error) => Err(error),

@@ -30,16 +30,8 @@ const MS_SLAVE: u64 = 1 << 19;
 /// Makes the tree a slave, and the root a mount whose descriptor is kept.
 pub fn run(init: &mut Init) -> Result<()> {
     let wanted = init.plan.root.propagation;
-    let propagation = if wanted & MS_PRIVATE != 0 {
-        MS_PRIVATE
-    } else {
-        MS_SLAVE
-    };
-    mount::mount_setattr_root(Change {
-        propagation,
-        recursive: true,
-        ..Change::default()
-    })?;
+    let propagation = if wanted & MS_PRIVATE != 0 { MS_PRIVATE } else { MS_SLAVE };
+    mount::mount_setattr_root(Change { propagation, recursive: true, ..Change::default() })?;
     let path = &init.plan.root.path;
     let root = mount::open_tree(HERE, path, OPEN_TREE_CLONE | AT_RECURSIVE, true)?;
     let place = mount::open_tree(HERE, path, 0, true)?;

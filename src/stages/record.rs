@@ -21,16 +21,10 @@ pub const DOC: Doc = Doc {
 
 /// Takes the id and writes the intent.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let cgroup = runtime
-        .placement
-        .as_ref()
-        .map(|placement| placement.path.clone());
+    let cgroup = runtime.placement.as_ref().map(|placement| placement.path.clone());
     let Some(states) = &runtime.states else {
         return Ok(());
     };
     let container = states.create(runtime.plan, cgroup)?;
-    runtime
-        .container
-        .insert(container)
-        .write_status(Status::Creating, 0)
+    runtime.container.insert(container).write_status(Status::Creating, 0)
 }

@@ -38,12 +38,8 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let copy = sealed_copy(&own)?;
     // The copy has no path: its first argument keeps the one of the original.
     let path = file::readlinkat(runtime.proc.as_fd(), c"self/exe")?;
-    let rest = std::env::args_os()
-        .skip(1)
-        .map(|arg| c_string(arg.into_vec()));
-    let args = std::iter::once(Ok(path))
-        .chain(rest)
-        .collect::<Result<Vec<_>>>()?;
+    let rest = std::env::args_os().skip(1).map(|arg| c_string(arg.into_vec()));
+    let args = std::iter::once(Ok(path)).chain(rest).collect::<Result<Vec<_>>>()?;
     let env = std::env::vars_os()
         .map(|(name, value)| c_string([name.into_vec(), b"=".to_vec(), value.into_vec()].concat()))
         .collect::<Result<Vec<_>>>()?;
@@ -54,10 +50,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 fn sealed_copy(own: &OwnedFd) -> Result<OwnedFd> {
     match mount::open_tree(own.as_fd(), c"", OPEN_TREE_CLONE, false) {
         Ok(copy) => {
-            let readonly = Change {
-                set: MOUNT_ATTR_RDONLY,
-                ..Change::default()
-            };
+            let readonly = Change { set: MOUNT_ATTR_RDONLY, ..Change::default() };
             mount::mount_setattr(copy.as_fd(), readonly)?;
             Ok(copy)
         }

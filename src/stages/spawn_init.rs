@@ -13,7 +13,7 @@ use nix::sched::CloneFlags;
 use super::{Doc, walk};
 use crate::error::Result;
 use crate::sides::{Init, Middle};
-use crate::sys::process::{CloneInto, clone3, die_with_parent, exit_now, set_name};
+use crate::sys::process::{CloneInto, clone3};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -29,17 +29,8 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     let new = middle.plan.namespaces.new.difference(entered);
     let (plan, rows, proc) = (middle.plan, middle.rows, &middle.proc);
     let (baton, console, filter) = (&middle.baton, &mut middle.console, &mut middle.filter);
-    let into = CloneInto {
-        cgroup: None,
-        beside: true,
-    };
+    let into = CloneInto { cgroup: None, beside: true };
     let child = clone3(new, &into, || {
-        if die_with_parent()
-            .and_then(|()| set_name(c"jec:[2:INIT]"))
-            .is_err()
-        {
-            exit_now(1);
-        }
         walk::init(Init {
             plan,
             rows,

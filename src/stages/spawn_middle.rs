@@ -16,7 +16,7 @@ use super::baton::Baton;
 use super::{Doc, walk};
 use crate::error::Result;
 use crate::sides::{Middle, Runtime};
-use crate::sys::process::{CloneInto, clone3, die_with_parent, exit_now, set_name};
+use crate::sys::process::{CloneInto, clone3};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -30,33 +30,16 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let (ours, theirs) = Baton::pair()?;
     let mut ours = Some(ours);
     let cgroup = runtime.cgroup.as_ref().map(|cgroup| cgroup.dir.as_fd());
-    let into = CloneInto {
-        cgroup,
-        beside: false,
-    };
+    let into = CloneInto { cgroup, beside: false };
     // The child has a copy of our memory: what it takes out here, it takes out of the copy.
     let (console, filter) = (&mut runtime.console, &mut runtime.filter);
     let (plan, rows, proc) = (runtime.plan, runtime.rows, &runtime.proc);
     let child = clone3(CloneFlags::empty(), &into, || {
         // While we held jec's end as well, the end of jec would go unseen.
         drop(ours.take());
-        if die_with_parent()
-            .and_then(|()| set_name(c"jec:[1:MIDDLE]"))
-            .is_err()
-        {
-            exit_now(1);
-        }
         let console = console.take().map(|(_, inner)| inner);
         let (proc, filter) = (proc.clone(), filter.take());
-        walk::middle(Middle {
-            plan,
-            rows,
-            proc,
-            baton: theirs,
-            filter,
-            console,
-            init_pid: 0,
-        })
+        walk::middle(Middle { plan, rows, proc, baton: theirs, filter, console, init_pid: 0 })
     })?;
     runtime.baton = ours;
     runtime.middle = Some(child);

@@ -19,17 +19,14 @@ use crate::sys::{Recorder, process};
 pub fn rows(plan: &Plan, commands: &[Command]) -> Vec<&'static Stage> {
     STAGES
         .iter()
-        .filter(|stage| {
-            commands
-                .iter()
-                .any(|command| stage.commands.contains(command))
-        })
+        .filter(|stage| commands.iter().any(|command| stage.commands.contains(command)))
         .filter(|stage| (stage.when.applies)(plan))
         .collect()
 }
 
 /// Walks the rows of one side. For Middle and Init this is their whole life.
 pub fn walk<P: Process>(side: &mut P, rows: &[&'static Stage]) -> Result<(), Failure> {
+    let mut arrived = false;
     for (at, stage) in rows.iter().enumerate() {
         if stage.side() != P::SIDE {
             continue;
@@ -40,6 +37,10 @@ pub fn walk<P: Process>(side: &mut P, rows: &[&'static Stage]) -> Result<(), Fai
             take(side, before.unwrap_or(stage))?;
         }
         explain(stage);
+        if !arrived {
+            arrived = true;
+            side.arrive().map_err(place)?;
+        }
         side.run(stage).map_err(place)?;
         if rows.get(at + 1).is_some_and(|next| next.side() != P::SIDE) {
             side.pass_baton().map_err(place)?;
@@ -57,30 +58,21 @@ fn take<P: Process>(side: &mut P, before: &Stage) -> Result<(), Failure> {
         Word::Ended if before.name == "exec" => Ok(()),
         Word::Ended => Err(failure(
             before,
-            Error::Died {
-                who: before.side().name().into(),
-                how: String::new(),
-            },
+            Error::Died { who: before.side().name().into(), how: String::new() },
         )),
     }
 }
 
 /// Adds the place to an error.
 fn failure(stage: &Stage, error: Error) -> Failure {
-    let place = Place {
-        stage: stage.name.into(),
-        side: stage.side().name().into(),
-    };
-    Failure {
-        place: Some(place),
-        error,
-    }
+    let place = Place { stage: stage.name.into(), side: stage.side().name().into() };
+    Failure { place: Some(place), error }
 }
 
 /// The line of `--explain` above the calls of a stage.
 fn explain(stage: &Stage) {
     if Recorder::is_on() {
-        Recorder::stage(stage.name, stage.side().name(), stage.what);
+        Recorder::stage(stage.name, stage.side().name(), stage.what, stage.doc.why_here);
     }
 }
 

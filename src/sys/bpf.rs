@@ -79,12 +79,7 @@ pub fn load_device_program(program: &[Instruction]) -> Result<OwnedFd> {
     // SAFETY: `load` and what its two pointers name outlive the call, and insn_cnt is the
     // length of `program` (of one longer than u32::MAX the kernel reads nothing: E2BIG).
     let result = Errno::result(unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_LOAD,
-            &raw const load,
-            size_of::<Load>(),
-        )
+        libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, size_of::<Load>())
     });
     // SAFETY: a successful BPF_PROG_LOAD gives a new descriptor (close-on-exec) that is ours alone.
     let result = result.map(|fd| unsafe { OwnedFd::from_raw_fd(narrow(fd)) });
@@ -104,12 +99,7 @@ pub fn attach_device_program(program: BorrowedFd, cgroup: BorrowedFd) -> Result<
     };
     // SAFETY: `attach` outlives the call and has no pointers.
     let result = Errno::result(unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_ATTACH,
-            &raw const attach,
-            size_of::<Attach>(),
-        )
+        libc::syscall(libc::SYS_bpf, BPF_PROG_ATTACH, &raw const attach, size_of::<Attach>())
     });
     let args = format_args!(
         "BPF_PROG_ATTACH, {{CGROUP_DEVICE, cgroup {}, program {}, BPF_F_ALLOW_MULTI}}",

@@ -23,14 +23,9 @@ pub fn directories(fd: BorrowedFd) -> Result<Vec<CString>> {
             let real = name != c"." && name != c"..";
             (real && entry.file_type() == Some(Type::Directory)).then(|| name.to_owned())
         };
-        dir.iter()
-            .filter_map(|entry| entry.map(named).transpose())
-            .collect()
+        dir.iter().filter_map(|entry| entry.map(named).transpose()).collect()
     });
-    let count = result
-        .as_ref()
-        .map(Vec::<CString>::len)
-        .map_err(|errno| *errno);
+    let count = result.as_ref().map(Vec::<CString>::len).map_err(|errno| *errno);
     record("getdents64", format_args!("{}", fd.as_raw_fd()), count)?;
     Ok(result.unwrap_or_default())
 }
@@ -39,22 +34,14 @@ pub fn directories(fd: BorrowedFd) -> Result<Vec<CString>> {
 pub fn write(at: BorrowedFd, name: &CStr, value: &str) -> Result<()> {
     let file = file::openat(at, name, OFlag::O_WRONLY, 0)?;
     let result = nix::unistd::write(&file, value.as_bytes()).map(drop);
-    record(
-        "write",
-        format_args!("{name:?}, {value:?}, {}", value.len()),
-        result,
-    )
+    record("write", format_args!("{name:?}, {value:?}, {}", value.len()), result)
 }
 
 /// faccessat(2) with the effective ids: may we write here?
 pub fn writable(at: BorrowedFd, name: &CStr) -> Result<()> {
     let result = nix::unistd::faccessat(at, name, AccessFlags::W_OK, AtFlags::AT_EACCESS);
     let at = at.as_raw_fd();
-    record(
-        "faccessat",
-        format_args!("{at}, {name:?}, W_OK, AT_EACCESS"),
-        result,
-    )
+    record("faccessat", format_args!("{at}, {name:?}, W_OK, AT_EACCESS"), result)
 }
 
 /// poll(2) for POLLPRI: a file of cgroupfs changed since `fd` was read. False when time was up.

@@ -10,31 +10,19 @@ use crate::error::Result;
 /// setgroups(2).
 pub fn setgroups(groups: &[u32]) -> Result<()> {
     let list: Vec<Gid> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-    record(
-        "setgroups",
-        format_args!("{groups:?}"),
-        nix::unistd::setgroups(&list),
-    )
+    record("setgroups", format_args!("{groups:?}"), nix::unistd::setgroups(&list))
 }
 
 /// setresgid(2): real, effective and saved at once.
 pub fn setresgid(gid: u32) -> Result<()> {
     let id = Gid::from_raw(gid);
-    record(
-        "setresgid",
-        format_args!("{gid}, {gid}, {gid}"),
-        nix::unistd::setresgid(id, id, id),
-    )
+    record("setresgid", format_args!("{gid}, {gid}, {gid}"), nix::unistd::setresgid(id, id, id))
 }
 
 /// setresuid(2): real, effective and saved at once.
 pub fn setresuid(uid: u32) -> Result<()> {
     let id = Uid::from_raw(uid);
-    record(
-        "setresuid",
-        format_args!("{uid}, {uid}, {uid}"),
-        nix::unistd::setresuid(id, id, id),
-    )
+    record("setresuid", format_args!("{uid}, {uid}, {uid}"), nix::unistd::setresuid(id, id, id))
 }
 
 /// The effective user id.
@@ -58,11 +46,7 @@ pub fn drop_bounding(number: u8, name: &str) -> Result<()> {
     // SAFETY: only numbers are passed.
     let result =
         Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number)) });
-    record(
-        "prctl",
-        format_args!("PR_CAPBSET_DROP, {name}"),
-        result.map(drop),
-    )
+    record("prctl", format_args!("PR_CAPBSET_DROP, {name}"), result.map(drop))
 }
 
 /// capset(2): permitted, effective and inheritable in one call, as masks over
@@ -87,10 +71,7 @@ pub fn capset(permitted: u64, effective: u64, inheritable: u64) -> Result<()> {
         permitted: half(permitted, index),
         inheritable: half(inheritable, index),
     };
-    let header = Header {
-        version: 0x2008_0522,
-        pid: 0,
-    };
+    let header = Header { version: 0x2008_0522, pid: 0 };
     let words = [word(0), word(1)];
     // SAFETY: header and both words are whole and laid out as version 3 says.
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, words.as_ptr()) };
@@ -103,21 +84,13 @@ pub fn capset(permitted: u64, effective: u64, inheritable: u64) -> Result<()> {
 /// prctl(2) PR_CAP_AMBIENT_CLEAR_ALL.
 pub fn clear_ambient() -> Result<()> {
     let result = caps::clear(None, CapSet::Ambient).map_err(|_| Errno::last());
-    record(
-        "prctl",
-        format_args!("PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL"),
-        result,
-    )
+    record("prctl", format_args!("PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL"), result)
 }
 
 /// prctl(2) PR_CAP_AMBIENT_RAISE.
 pub fn raise_ambient(capability: Capability) -> Result<()> {
     let result = caps::raise(None, CapSet::Ambient, capability).map_err(|_| Errno::last());
-    record(
-        "prctl",
-        format_args!("PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, {capability}"),
-        result,
-    )
+    record("prctl", format_args!("PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, {capability}"), result)
 }
 
 /// prctl(2) PR_SET_NO_NEW_PRIVS.

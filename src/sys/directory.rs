@@ -16,11 +16,7 @@ pub fn names(directory: BorrowedFd) -> Result<Vec<CString>> {
         found = names;
         found.len()
     });
-    record(
-        "getdents64",
-        format_args!("{}", directory.as_raw_fd()),
-        count,
-    )?;
+    record("getdents64", format_args!("{}", directory.as_raw_fd()), count)?;
     Ok(found)
 }
 

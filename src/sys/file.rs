@@ -17,39 +17,20 @@ pub const HERE: BorrowedFd<'static> = AT_FDCWD;
 
 /// A directory argument, as strace shows it.
 pub(super) fn dir(fd: BorrowedFd<'_>) -> String {
-    if fd.as_raw_fd() == libc::AT_FDCWD {
-        "AT_FDCWD".into()
-    } else {
-        fd.as_raw_fd().to_string()
-    }
+    if fd.as_raw_fd() == libc::AT_FDCWD { "AT_FDCWD".into() } else { fd.as_raw_fd().to_string() }
 }
 
 /// Flags as `A|B`; `0` when there are none.
 pub(super) fn flags<F: std::fmt::Debug>(flags: &F) -> String {
     let text = format!("{flags:?}");
-    let inside = text
-        .find('(')
-        .map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
-    if inside.is_empty() || inside == "0x0" {
-        "0".into()
-    } else {
-        inside.replace(" | ", "|")
-    }
+    let inside = text.find('(').map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
+    if inside.is_empty() || inside == "0x0" { "0".into() } else { inside.replace(" | ", "|") }
 }
 
 /// openat(2) for paths of the host. `O_CLOEXEC` is always added.
 pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
-    let result = nix::fcntl::openat(
-        at,
-        path,
-        how | OFlag::O_CLOEXEC,
-        Mode::from_bits_retain(mode),
-    );
-    record(
-        "openat",
-        format_args!("{}, {path:?}, {}", dir(at), flags(&how)),
-        result,
-    )
+    let result = nix::fcntl::openat(at, path, how | OFlag::O_CLOEXEC, Mode::from_bits_retain(mode));
+    record("openat", format_args!("{}, {path:?}, {}", dir(at), flags(&how)), result)
 }
 
 /// openat2(2) inside a tree that somebody else may own: `..` and absolute
@@ -80,72 +61,43 @@ pub fn openat2(
             other => break other,
         }
     };
-    let args = format_args!(
-        "{}, {path:?}, {}, {}",
-        dir(at),
-        flags(&how),
-        flags(&resolve)
-    );
+    let args = format_args!("{}, {path:?}, {}, {}", dir(at), flags(&how), flags(&resolve));
     record("openat2", args, result)
 }
 
 /// mkdirat(2).
 pub fn mkdirat(at: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
     let result = nix::sys::stat::mkdirat(at, name, Mode::from_bits_retain(mode));
-    record(
-        "mkdirat",
-        format_args!("{}, {name:?}, {mode:#o}", dir(at)),
-        result,
-    )
+    record("mkdirat", format_args!("{}, {name:?}, {mode:#o}", dir(at)), result)
 }
 
 /// mknodat(2): a device, fifo or regular file.
 pub fn mknodat(at: BorrowedFd, name: &CStr, kind: SFlag, mode: u32, device: u64) -> Result<()> {
     let result = nix::sys::stat::mknodat(at, name, kind, Mode::from_bits_retain(mode), device);
     let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
-    let args = format_args!(
-        "{}, {name:?}, {}|{mode:#o}, {major}:{minor}",
-        dir(at),
-        flags(&kind)
-    );
+    let args = format_args!("{}, {name:?}, {}|{mode:#o}, {major}:{minor}", dir(at), flags(&kind));
     record("mknodat", args, result)
 }
 
 /// symlinkat(2).
 pub fn symlinkat(target: &CStr, at: BorrowedFd, name: &CStr) -> Result<()> {
     let result = nix::unistd::symlinkat(target, at, name);
-    record(
-        "symlinkat",
-        format_args!("{target:?}, {}, {name:?}", dir(at)),
-        result,
-    )
+    record("symlinkat", format_args!("{target:?}, {}, {name:?}", dir(at)), result)
 }
 
 /// unlinkat(2) of a file, or with `AT_REMOVEDIR` of a directory.
 pub fn unlinkat(at: BorrowedFd, name: &CStr, directory: bool) -> Result<()> {
-    let flag = if directory {
-        UnlinkatFlags::RemoveDir
-    } else {
-        UnlinkatFlags::NoRemoveDir
-    };
+    let flag = if directory { UnlinkatFlags::RemoveDir } else { UnlinkatFlags::NoRemoveDir };
     let word = if directory { "AT_REMOVEDIR" } else { "0" };
     let result = nix::unistd::unlinkat(at, name, flag);
-    record(
-        "unlinkat",
-        format_args!("{}, {name:?}, {word}", dir(at)),
-        result,
-    )
+    record("unlinkat", format_args!("{}, {name:?}, {word}", dir(at)), result)
 }
 
 /// renameat(2) inside one directory.
 pub fn renameat(at: BorrowedFd, from: &CStr, to: &CStr) -> Result<()> {
     let result = nix::fcntl::renameat(at, from, at, to);
     let place = dir(at);
-    record(
-        "renameat",
-        format_args!("{place}, {from:?}, {place}, {to:?}"),
-        result,
-    )
+    record("renameat", format_args!("{place}, {from:?}, {place}, {to:?}"), result)
 }
 
 /// readlinkat(2); an empty name reads the link that `at` itself is (`O_PATH|O_NOFOLLOW`).
@@ -174,21 +126,13 @@ pub fn filesystem_magic(fd: BorrowedFd) -> Result<i64> {
 pub fn fchown(fd: BorrowedFd, uid: u32, gid: u32) -> Result<()> {
     let (owner, group) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
     let result = nix::unistd::fchownat(fd, c"", owner, group, AtFlags::AT_EMPTY_PATH);
-    record(
-        "fchownat",
-        format_args!("{}, \"\", {uid}, {gid}", fd.as_raw_fd()),
-        result,
-    )
+    record("fchownat", format_args!("{}, \"\", {uid}, {gid}", fd.as_raw_fd()), result)
 }
 
 /// fchmod(2). Not for `O_PATH` descriptors.
 pub fn fchmod(fd: BorrowedFd, mode: u32) -> Result<()> {
     let result = nix::sys::stat::fchmod(fd, Mode::from_bits_retain(mode));
-    record(
-        "fchmod",
-        format_args!("{}, {mode:#o}", fd.as_raw_fd()),
-        result,
-    )
+    record("fchmod", format_args!("{}, {mode:#o}", fd.as_raw_fd()), result)
 }
 
 /// umask(2): sets the mask, returns the one before.
@@ -205,32 +149,19 @@ pub fn write(fd: BorrowedFd, bytes: &[u8]) -> Result<()> {
         Err(errno) => Err(errno),
     };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
-    record(
-        "write",
-        format_args!("{}, {text:?}, {}", fd.as_raw_fd(), bytes.len()),
-        result,
-    )
-    .map(drop)
+    record("write", format_args!("{}, {text:?}, {}", fd.as_raw_fd(), bytes.len()), result).map(drop)
 }
 
 /// read(2) once, into `buffer`.
 pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
     let room = buffer.len();
     let result = nix::unistd::read(fd, buffer);
-    record(
-        "read",
-        format_args!("{}, …, {room}", fd.as_raw_fd()),
-        result,
-    )
+    record("read", format_args!("{}, …, {room}", fd.as_raw_fd()), result)
 }
 
 /// fsync(2).
 pub fn fsync(fd: BorrowedFd) -> Result<()> {
-    record(
-        "fsync",
-        format_args!("{}", fd.as_raw_fd()),
-        nix::unistd::fsync(fd),
-    )
+    record("fsync", format_args!("{}", fd.as_raw_fd()), nix::unistd::fsync(fd))
 }
 
 /// Writes `text` into the existing file `name` below `at`: one open, one write.
@@ -249,9 +180,7 @@ pub fn read_file(at: BorrowedFd, name: &CStr, limit: usize) -> Result<String> {
 pub fn read_all(file: OwnedFd, name: &CStr, limit: usize) -> Result<String> {
     use std::io::Read;
     let mut text = String::new();
-    let result = std::fs::File::from(file)
-        .take(limit as u64 + 1)
-        .read_to_string(&mut text);
+    let result = std::fs::File::from(file).take(limit as u64 + 1).read_to_string(&mut text);
     let result = match result {
         Ok(count) if count > limit => Err(Errno::EFBIG),
         Ok(count) => Ok(count),
@@ -271,11 +200,7 @@ pub fn is_directory(fd: BorrowedFd) -> Result<bool> {
 pub fn executable(path: &CStr) -> Result<()> {
     let result = nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).and_then(|()| {
         let mode = nix::sys::stat::stat(path)?.st_mode & SFlag::S_IFMT.bits();
-        if mode == SFlag::S_IFREG.bits() {
-            Ok(())
-        } else {
-            Err(Errno::EACCES)
-        }
+        if mode == SFlag::S_IFREG.bits() { Ok(()) } else { Err(Errno::EACCES) }
     });
     record("access", format_args!("{path:?}, X_OK"), result)
 }
@@ -283,9 +208,5 @@ pub fn executable(path: &CStr) -> Result<()> {
 /// write(2) once: how much was taken. For pipes and terminals.
 pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
     let result = nix::unistd::write(fd, bytes);
-    record(
-        "write",
-        format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len()),
-        result,
-    )
+    record("write", format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len()), result)
 }

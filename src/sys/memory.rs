@@ -20,27 +20,18 @@ pub fn is_sealed(fd: BorrowedFd) -> bool {
 pub fn sealed_file(name: &CStr, source: BorrowedFd) -> Result<OwnedFd> {
     let memory = memfd_create(name)?;
     let mut to = File::from(memory);
-    let copied = source
-        .try_clone_to_owned()
-        .and_then(|from| std::io::copy(&mut File::from(from), &mut to));
+    let copied =
+        source.try_clone_to_owned().and_then(|from| std::io::copy(&mut File::from(from), &mut to));
     let copied = copied
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
         .and_then(|count| i64::try_from(count).map_err(|_| Errno::EFBIG));
-    record(
-        "sendfile",
-        format_args!("{}, {}", to.as_raw_fd(), source.as_raw_fd()),
-        copied,
-    )?;
+    record("sendfile", format_args!("{}, {}", to.as_raw_fd(), source.as_raw_fd()), copied)?;
     let seals = SealFlag::F_SEAL_SEAL
         | SealFlag::F_SEAL_SHRINK
         | SealFlag::F_SEAL_GROW
         | SealFlag::F_SEAL_WRITE;
     let result = fcntl(&to, FcntlArg::F_ADD_SEALS(seals));
-    record(
-        "fcntl",
-        format_args!("{}, F_ADD_SEALS, all", to.as_raw_fd()),
-        result,
-    )?;
+    record("fcntl", format_args!("{}, F_ADD_SEALS, all", to.as_raw_fd()), result)?;
     Ok(to.into())
 }
 
@@ -56,9 +47,5 @@ fn memfd_create(name: &CStr) -> Result<OwnedFd> {
         Err(Errno::EINVAL) => create(base),
         other => other,
     };
-    record(
-        "memfd_create",
-        format_args!("{name:?}, MFD_CLOEXEC|MFD_ALLOW_SEALING"),
-        result,
-    )
+    record("memfd_create", format_args!("{name:?}, MFD_CLOEXEC|MFD_ALLOW_SEALING"), result)
 }

@@ -64,16 +64,9 @@ const PROPAGATION_NAMES: &[(u64, &str)] = &[
 
 /// The names of the bits of `value`, joined by `|`; `0` when it is empty.
 fn names(table: &[(u64, &str)], value: u64) -> String {
-    let words: Vec<_> = table
-        .iter()
-        .filter(|(bit, _)| value & bit != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    if words.is_empty() {
-        "0".into()
-    } else {
-        words.join("|")
-    }
+    let words: Vec<_> =
+        table.iter().filter(|(bit, _)| value & bit != 0).map(|(_, name)| *name).collect();
+    if words.is_empty() { "0".into() } else { words.join("|") }
 }
 
 /// Turns the result of syscall(2) into a descriptor that we own.
@@ -91,16 +84,8 @@ pub fn open_tree(at: BorrowedFd, path: &CStr, how: u32, follow: bool) -> Result<
     let bits = how | OPEN_TREE_CLOEXEC | empty | nofollow;
     // SAFETY: `path` is NUL-terminated and outlives the call.
     let result = unsafe { libc::syscall(libc::SYS_open_tree, at.as_raw_fd(), path.as_ptr(), bits) };
-    let clone = if how & OPEN_TREE_CLONE == 0 {
-        "0"
-    } else {
-        "OPEN_TREE_CLONE"
-    };
-    let recursive = if how & AT_RECURSIVE == 0 {
-        ""
-    } else {
-        "|AT_RECURSIVE"
-    };
+    let clone = if how & OPEN_TREE_CLONE == 0 { "0" } else { "OPEN_TREE_CLONE" };
+    let recursive = if how & AT_RECURSIVE == 0 { "" } else { "|AT_RECURSIVE" };
     let args = format_args!("{}, {path:?}, {clone}{recursive}", dir(at));
     record("open_tree", args, descriptor(result))
 }
@@ -110,20 +95,9 @@ pub fn move_mount(mount: BorrowedFd, onto: BorrowedFd) -> Result<()> {
     let (from, to, empty) = (mount.as_raw_fd(), onto.as_raw_fd(), c"".as_ptr());
     // SAFETY: the empty path is a constant; both descriptors are open.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            from,
-            empty,
-            to,
-            empty,
-            MOVE_MOUNT_EMPTY_PATHS,
-        )
+        libc::syscall(libc::SYS_move_mount, from, empty, to, empty, MOVE_MOUNT_EMPTY_PATHS)
     };
-    record(
-        "move_mount",
-        format_args!("{from}, \"\", {to}, \"\""),
-        Errno::result(result).map(drop),
-    )
+    record("move_mount", format_args!("{from}, \"\", {to}, \"\""), Errno::result(result).map(drop))
 }
 
 /// fsopen(2): a new instance of a file system, to be configured.
@@ -136,11 +110,7 @@ pub fn fsopen(fstype: &CStr) -> Result<OwnedFd> {
 
 /// fsconfig(2) with one parameter: a string when it has a value, a flag when it has none.
 pub fn fsconfig_set(fs: BorrowedFd, key: &CStr, value: Option<&CStr>) -> Result<()> {
-    let (command, word) = if value.is_some() {
-        (1, "SET_STRING")
-    } else {
-        (0, "SET_FLAG")
-    };
+    let (command, word) = if value.is_some() { (1, "SET_STRING") } else { (0, "SET_FLAG") };
     let pointer = value.map_or(std::ptr::null(), CStr::as_ptr);
     let fd = fs.as_raw_fd();
     // SAFETY: key and value are NUL-terminated and outlive the call; a flag has no value.
@@ -158,11 +128,7 @@ pub fn fsconfig_create(fs: BorrowedFd) -> Result<()> {
     // SAFETY: the command takes no key and no value.
     let result =
         unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, null, null, 0) };
-    record(
-        "fsconfig",
-        format_args!("{fd}, CMD_CREATE"),
-        Errno::result(result).map(drop),
-    )
+    record("fsconfig", format_args!("{fd}, CMD_CREATE"), Errno::result(result).map(drop))
 }
 
 /// fsmount(2): a detached mount of the instance, with these MOUNT_ATTR_* attributes.
@@ -203,11 +169,7 @@ pub fn mount_setattr_root(change: Change) -> Result<()> {
 fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<()> {
     // The atime settings are one field: setting any of them clears the whole field first.
     const MOUNT_ATTR__ATIME: u64 = 0x70;
-    let atime = if change.set & MOUNT_ATTR__ATIME == 0 {
-        0
-    } else {
-        MOUNT_ATTR__ATIME
-    };
+    let atime = if change.set & MOUNT_ATTR__ATIME == 0 { 0 } else { MOUNT_ATTR__ATIME };
     let user_namespace = change.user_namespace.map_or(0, |fd| fd.as_raw_fd());
     let attributes = libc::mount_attr {
         attr_set: change.set,
@@ -232,11 +194,7 @@ fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<()> {
     let shown = format_args!(
         "{}, {path:?}, {}, set={}, clear={}, propagation={}",
         dir(at),
-        if change.recursive {
-            "AT_RECURSIVE"
-        } else {
-            "0"
-        },
+        if change.recursive { "AT_RECURSIVE" } else { "0" },
         names(ATTRIBUTE_NAMES, change.set),
         names(ATTRIBUTE_NAMES, change.clear),
         names(PROPAGATION_NAMES, change.propagation),
@@ -261,29 +219,17 @@ pub fn umount_detach(path: &CStr) -> Result<()> {
 
 /// pivot_root(2).
 pub fn pivot_root(new: &CStr, old: &CStr) -> Result<()> {
-    record(
-        "pivot_root",
-        format_args!("{new:?}, {old:?}"),
-        nix::unistd::pivot_root(new, old),
-    )
+    record("pivot_root", format_args!("{new:?}, {old:?}"), nix::unistd::pivot_root(new, old))
 }
 
 /// mount(2) with MS_MOVE: `.` becomes the root where pivot_root cannot (an initramfs).
 pub fn move_to_root(path: &CStr) -> Result<()> {
     let flags = nix::mount::MsFlags::MS_MOVE;
     let result = nix::mount::mount(Some(path), c"/", None::<&CStr>, flags, None::<&CStr>);
-    record(
-        "mount",
-        format_args!("{path:?}, \"/\", NULL, MS_MOVE, NULL"),
-        result,
-    )
+    record("mount", format_args!("{path:?}, \"/\", NULL, MS_MOVE, NULL"), result)
 }
 
 /// chroot(2).
 pub fn chroot(path: &CStr) -> Result<()> {
-    record(
-        "chroot",
-        format_args!("{path:?}"),
-        nix::unistd::chroot(path),
-    )
+    record("chroot", format_args!("{path:?}"), nix::unistd::chroot(path))
 }

@@ -10,11 +10,7 @@ use crate::error::Result;
 
 /// Brings `lo` up in the current network namespace (netdevice(7), SIOCSIFFLAGS).
 pub fn loopback_up() -> Result<()> {
-    let kind = (
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-    );
+    let kind = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
     let socket = record(
         "socket",
         format_args!("AF_INET, SOCK_DGRAM, 0"),
@@ -28,11 +24,7 @@ pub fn loopback_up() -> Result<()> {
     request.ifr_ifru.ifru_flags = libc::IFF_UP as i16;
     // SAFETY: `request` is a whole ifreq with a NUL-terminated name.
     let result = Errno::result(unsafe {
-        libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCSIFFLAGS as libc::Ioctl,
-            &raw const request,
-        )
+        libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl, &raw const request)
     });
     record(
         "ioctl",
@@ -44,11 +36,7 @@ pub fn loopback_up() -> Result<()> {
 /// sethostname(2).
 pub fn sethostname(name: &std::ffi::CStr) -> Result<()> {
     let text = name.to_string_lossy();
-    record(
-        "sethostname",
-        format_args!("{text:?}"),
-        nix::unistd::sethostname(&*text),
-    )
+    record("sethostname", format_args!("{text:?}"), nix::unistd::sethostname(&*text))
 }
 
 /// setdomainname(2).
@@ -56,9 +44,5 @@ pub fn setdomainname(name: &std::ffi::CStr) -> Result<()> {
     let bytes = name.to_bytes();
     // SAFETY: the pointer is valid for the length given.
     let result = unsafe { libc::setdomainname(bytes.as_ptr().cast(), bytes.len()) };
-    record(
-        "setdomainname",
-        format_args!("{name:?}"),
-        Errno::result(result).map(drop),
-    )
+    record("setdomainname", format_args!("{name:?}"), Errno::result(result).map(drop))
 }

@@ -77,27 +77,19 @@ pub fn clone3(
     // SAFETY: no CLONE_VM: the child has its own copy of memory and stack, as after fork(2), and
     // this process has one thread, so that no lock of the allocator can be held by another.
     let result = Errno::result(unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw const args,
-            size_of::<libc::clone_args>(),
-        )
+        libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>())
     });
     if result == Ok(0) {
         child();
     }
     let pid = result.and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
-    let cgroup = into.cgroup.map_or(String::new(), |fd| {
-        format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd())
-    });
+    let cgroup =
+        into.cgroup.map_or(String::new(), |fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
     let beside = if into.beside { "|CLONE_PARENT" } else { "" };
     let shown = format_args!("{}|CLONE_PIDFD{beside}{cgroup}", flags(&namespaces));
     let pid = record("clone3", shown, pid)?;
     // SAFETY: the kernel stored a new descriptor in `pidfd`, ours alone.
-    Ok(Child {
-        pid,
-        pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
-    })
+    Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
 }
 
 /// _exit(2): the end of a child that did not become another program.
@@ -150,11 +142,7 @@ fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
             other => break other.map(drop),
         }
     };
-    record(
-        "waitid",
-        format_args!("P_PID, {}, {}", child.pid, flags(&how)),
-        result,
-    )?;
+    record("waitid", format_args!("P_PID, {}, {}", child.pid, flags(&how)), result)?;
     Ok(end)
 }
 
@@ -162,16 +150,8 @@ fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
 pub fn execve(path: &CStr, args: &[CString], env: &[CString]) -> Result<std::convert::Infallible> {
     announce("execve", path, args);
     let result = nix::unistd::execve(path, args, env).map(|never| match never {});
-    record::<()>(
-        "execve",
-        format_args!("{path:?}, {args:?}, {} variables", env.len()),
-        result,
-    )?;
-    Err(crate::error::Error::differs(
-        "execve",
-        "no return",
-        "a return",
-    ))
+    record::<()>("execve", format_args!("{path:?}, {args:?}, {} variables", env.len()), result)?;
+    Err(crate::error::Error::differs("execve", "no return", "a return"))
 }
 
 /// execveat(2) of what `file` itself is.
@@ -179,11 +159,7 @@ pub fn execve_file(file: BorrowedFd, args: &[CString], env: &[CString]) -> Resul
     announce("execveat", c"", args);
     let how = nix::fcntl::AtFlags::AT_EMPTY_PATH;
     let result = nix::unistd::execveat(file, c"", args, env, how).map(|never| match never {});
-    record(
-        "execveat",
-        format_args!("{}, \"\", {args:?}", file.as_raw_fd()),
-        result,
-    )
+    record("execveat", format_args!("{}, \"\", {args:?}", file.as_raw_fd()), result)
 }
 
 /// A call that does not return has to be told before it is made.
@@ -195,21 +171,13 @@ fn announce(name: &str, path: &CStr, args: &[CString]) {
 
 /// unshare(2).
 pub fn unshare(namespaces: CloneFlags) -> Result<()> {
-    record(
-        "unshare",
-        format_args!("{}", flags(&namespaces)),
-        nix::sched::unshare(namespaces),
-    )
+    record("unshare", format_args!("{}", flags(&namespaces)), nix::sched::unshare(namespaces))
 }
 
 /// setns(2).
 pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
     let result = nix::sched::setns(namespace, kind);
-    record(
-        "setns",
-        format_args!("{}, {}", namespace.as_raw_fd(), flags(&kind)),
-        result,
-    )
+    record("setns", format_args!("{}, {}", namespace.as_raw_fd(), flags(&kind)), result)
 }
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
@@ -241,11 +209,7 @@ pub fn set_undumpable() -> Result<()> {
 
 /// prctl(2) PR_SET_NAME: what ps(1) shows, at most 15 bytes.
 pub fn set_name(name: &CStr) -> Result<()> {
-    record(
-        "prctl",
-        format_args!("PR_SET_NAME, {name:?}"),
-        nix::sys::prctl::set_name(name),
-    )
+    record("prctl", format_args!("PR_SET_NAME, {name:?}"), nix::sys::prctl::set_name(name))
 }
 
 /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name.
@@ -261,24 +225,15 @@ pub fn join_session_keyring(name: &CStr) -> Result<()> {
 /// close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11): from `first` on, nothing survives execve.
 pub fn close_on_exec_from(first: u32) -> Result<()> {
     // SAFETY: only numbers are passed; the descriptors stay open until execve.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     let args = format_args!("{first}, {}, CLOSE_RANGE_CLOEXEC", u32::MAX);
     record("close_range", args, Errno::result(result).map(drop))
 }
 
 /// prlimit(2): sets a resource limit of another process.
 pub fn prlimit(pid: i32, name: &str, resource: u32, soft: u64, hard: u64) -> Result<()> {
-    let limit = libc::rlimit64 {
-        rlim_cur: soft,
-        rlim_max: hard,
-    };
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: `limit` is a whole rlimit64; the old limit is not asked for.
     let result = Errno::result(unsafe {
         libc::syscall(
@@ -289,11 +244,7 @@ pub fn prlimit(pid: i32, name: &str, resource: u32, soft: u64, hard: u64) -> Res
             std::ptr::null::<libc::rlimit64>(),
         )
     });
-    record(
-        "prlimit64",
-        format_args!("{pid}, {name}, {soft}, {hard}"),
-        result.map(drop),
-    )
+    record("prlimit64", format_args!("{pid}, {name}, {soft}, {hard}"), result.map(drop))
 }
 
 /// ioprio_set(2) of the calling process.
@@ -319,11 +270,7 @@ pub fn sched_setattr(scheduler: &crate::plan::Scheduler) -> Result<()> {
     attributes.sched_period = scheduler.period;
     // SAFETY: the struct is whole and says its own size.
     let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
-    record(
-        "sched_setattr",
-        format_args!("0, {scheduler:?}"),
-        Errno::result(result).map(drop),
-    )
+    record("sched_setattr", format_args!("0, {scheduler:?}"), Errno::result(result).map(drop))
 }
 
 /// personality(2): sets the execution domain.
@@ -343,20 +290,12 @@ pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
         .output();
     let (said, result) = match result {
         Ok(output) if output.status.success() => (String::new(), Ok(())),
-        Ok(output) => (
-            String::from_utf8_lossy(&output.stderr).trim().to_string(),
-            Err(Errno::EPERM),
-        ),
-        Err(error) => (
-            String::new(),
-            Err(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
-        ),
+        Ok(output) => {
+            (String::from_utf8_lossy(&output.stderr).trim().to_string(), Err(Errno::EPERM))
+        }
+        Err(error) => (String::new(), Err(Errno::from_raw(error.raw_os_error().unwrap_or(0)))),
     };
-    let said = if said.is_empty() {
-        said
-    } else {
-        format!(" [{said}]")
-    };
+    let said = if said.is_empty() { said } else { format!(" [{said}]") };
     record(program, format_args!("{}{said}", args.join(", ")), result)
 }
 
@@ -374,11 +313,7 @@ pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
             other => break other,
         }
     };
-    record(
-        "poll",
-        format_args!("pidfd of {}, {patience:?}", child.pid),
-        result,
-    )?;
+    record("poll", format_args!("pidfd of {}, {patience:?}", child.pid), result)?;
     match wait_now(child) {
         // ECHILD: another jec's child, or one whose status has been taken.
         Err(error) if error.errno() == libc::ECHILD => Ok(()),
@@ -392,11 +327,7 @@ impl std::fmt::Display for End {
             Self::Exited(status) => write!(f, "exit status {status}"),
             Self::Signaled(signal) => {
                 let known = nix::sys::signal::Signal::try_from(*signal);
-                write!(
-                    f,
-                    "killed by {}",
-                    known.map_or("a signal", |known| known.as_str())
-                )
+                write!(f, "killed by {}", known.map_or("a signal", |known| known.as_str()))
             }
         }
     }

@@ -2,12 +2,15 @@
 
 use std::fmt::{self, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::error::{Error, Result};
 
 /// The descriptor that explanations go to; -1 while the recorder is off.
 static SINK: AtomicI32 = AtomicI32::new(-1);
+
+/// Whether that is a terminal, where a stage's name can be bold.
+static COLOUR: AtomicBool = AtomicBool::new(false);
 
 /// A successful result, as strace would show it after the `=`.
 pub trait Outcome {
@@ -85,7 +88,11 @@ impl Recorder {
     /// From now on every call, of this process and of those it clones, is
     /// written to `sink`, which has to stay open.
     pub fn on(sink: OwnedFd) {
+        use std::io::IsTerminal;
         use std::os::fd::IntoRawFd;
+        // NO_COLOR: https://no-color.org
+        let colour = sink.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        COLOUR.store(colour, Ordering::Relaxed);
         SINK.store(sink.into_raw_fd(), Ordering::Relaxed);
     }
 
@@ -99,9 +106,24 @@ impl Recorder {
         SINK.load(Ordering::Relaxed)
     }
 
-    /// The line above the calls of a stage.
-    pub fn stage(name: &str, side: &str, what: &str) {
-        Self::line(format_args!("{name} · {side} · {what}"));
+    /// Silent for a while; what is returned goes to [`Self::resume`].
+    pub fn pause() -> RawFd {
+        SINK.swap(-1, Ordering::Relaxed)
+    }
+
+    /// Goes on after [`Self::pause`].
+    pub fn resume(sink: RawFd) {
+        SINK.store(sink, Ordering::Relaxed);
+    }
+
+    /// The two lines above the calls of a stage: what, and why here.
+    pub fn stage(name: &str, side: &str, what: &str, why: &str) {
+        if COLOUR.load(Ordering::Relaxed) {
+            Self::line(format_args!("\x1b[1m{name}\x1b[0m · \x1b[36m{side}\x1b[0m · {what}"));
+            Self::line(format_args!("  \x1b[2m{why}\x1b[0m"));
+        } else {
+            Self::line(format_args!("{name} · {side} · {what}\n  {why}"));
+        }
     }
 
     /// Writes one line in a single write(2), so that lines of three processes never mix.

@@ -24,10 +24,7 @@ pub fn load(program: &[sock_filter], flags: u64) -> Result<Option<OwnedFd>> {
     let value = unsafe { libc::syscall(libc::SYS_seccomp, set, flags, &raw const header) };
     record(
         "seccomp",
-        format_args!(
-            "SECCOMP_SET_MODE_FILTER, {flags:#x}, {} instructions",
-            program.len()
-        ),
+        format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, {} instructions", program.len()),
         Errno::result(value).and_then(|value| listener(value, flags)),
     )
 }
@@ -57,12 +54,8 @@ pub fn flags_supported(flags: u64) -> Result<bool> {
         Err(errno) => Err(errno),
         Ok(_) => Err(Errno::EIO),
     };
-    record(
-        "seccomp",
-        format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, NULL"),
-        result,
-    )
-    .map(|known: i32| known == 1)
+    record("seccomp", format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, NULL"), result)
+        .map(|known: i32| known == 1)
 }
 
 #[cfg(test)]
@@ -167,12 +160,7 @@ mod tests {
     fn a_listener_comes_back_where_one_was_asked_for() {
         let answers = || {
             let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-            let allow = sock_filter {
-                code: 0x06,
-                jt: 0,
-                jf: 0,
-                k: libc::SECCOMP_RET_ALLOW,
-            };
+            let allow = sock_filter { code: 0x06, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
             matches!(load(&[allow], flags), Ok(Some(_)))
         };
         assert_eq!(forked(None, answers), ENDED_WELL);

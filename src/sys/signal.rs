@@ -14,39 +14,23 @@ use crate::error::Result;
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
 pub fn as_messages() -> Result<SignalFd> {
     let mut set = SigSet::all();
-    for fault in [
-        Signal::SIGSEGV,
-        Signal::SIGBUS,
-        Signal::SIGILL,
-        Signal::SIGFPE,
-        Signal::SIGTRAP,
-    ] {
+    for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP]
+    {
         set.remove(fault);
     }
     let result = nix::sys::signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None);
-    record(
-        "rt_sigprocmask",
-        format_args!("SIG_BLOCK, all but the faults"),
-        result,
-    )?;
+    record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), result)?;
     let result = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let mut made = None;
     let result = result.map(|fd| made = Some(fd));
-    record(
-        "signalfd4",
-        format_args!("-1, all but the faults, SFD_CLOEXEC"),
-        result,
-    )?;
+    record("signalfd4", format_args!("-1, all but the faults, SFD_CLOEXEC"), result)?;
     made.ok_or_else(|| crate::error::Error::differs("signalfd4", "a descriptor", "none"))
 }
 
 /// The next signal that has come, if any: its number and who sent it (pid 0: the kernel).
 pub fn next(signals: &SignalFd) -> Option<(i32, i32)> {
     let info = signals.read_signal().ok().flatten()?;
-    Some((
-        i32::try_from(info.ssi_signo).ok()?,
-        i32::try_from(info.ssi_pid).ok()?,
-    ))
+    Some((i32::try_from(info.ssi_signo).ok()?, i32::try_from(info.ssi_pid).ok()?))
 }
 
 /// Gives a new program the signals that a program expects: none blocked, and
@@ -59,11 +43,7 @@ pub fn reset(ignored: u64) -> Result<()> {
         };
         // SAFETY: SIG_DFL runs no code of ours.
         let result = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
-        record(
-            "rt_sigaction",
-            format_args!("{signal}, SIG_DFL"),
-            result.map(drop),
-        )?;
+        record("rt_sigaction", format_args!("{signal}, SIG_DFL"), result.map(drop))?;
     }
     let empty = SigSet::empty();
     let result = nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&empty), None);
@@ -72,19 +52,13 @@ pub fn reset(ignored: u64) -> Result<()> {
 
 /// Stops this process as Ctrl-Z would, until SIGCONT.
 pub fn stop_self() -> Result<()> {
-    record(
-        "kill",
-        format_args!("self, SIGSTOP"),
-        nix::sys::signal::raise(Signal::SIGSTOP),
-    )
+    record("kill", format_args!("self, SIGSTOP"), nix::sys::signal::raise(Signal::SIGSTOP))
 }
 
 /// poll(2) for reading, without a time limit: which of the descriptors have something (or have ended).
 pub fn wait_readable(descriptors: &[BorrowedFd]) -> Result<Vec<bool>> {
-    let mut entries: Vec<PollFd> = descriptors
-        .iter()
-        .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
-        .collect();
+    let mut entries: Vec<PollFd> =
+        descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     let result = loop {
         match nix::poll::poll(&mut entries, PollTimeout::NONE) {
             Err(Errno::EINTR) => {}
@@ -93,24 +67,15 @@ pub fn wait_readable(descriptors: &[BorrowedFd]) -> Result<Vec<bool>> {
     };
     let shown: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     record("poll", format_args!("{shown:?}, POLLIN, -1"), result)?;
-    Ok(entries
-        .iter()
-        .map(|entry| entry.any().unwrap_or(false))
-        .collect())
+    Ok(entries.iter().map(|entry| entry.any().unwrap_or(false)).collect())
 }
 
 /// Whether the other end of a socket is gone (poll(2) with no wait).
 pub fn peer_is_gone(socket: BorrowedFd) -> Result<bool> {
     let mut entries = [PollFd::new(socket, PollFlags::empty())];
     let result = nix::poll::poll(&mut entries, PollTimeout::ZERO);
-    record(
-        "poll",
-        format_args!("{}, POLLHUP, 0", socket.as_raw_fd()),
-        result,
-    )?;
-    Ok(entries[0]
-        .revents()
-        .is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+    record("poll", format_args!("{}, POLLHUP, 0", socket.as_raw_fd()), result)?;
+    Ok(entries[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
 }
 
 /// The descriptor of a signalfd.
@@ -120,10 +85,7 @@ pub fn descriptor(signals: &SignalFd) -> BorrowedFd<'_> {
 
 /// Whether a signal asks jec to end: what Ctrl-C, a closed terminal or kill(1) send.
 pub fn ends(number: i32) -> bool {
-    matches!(
-        number,
-        libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM
-    )
+    matches!(number, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
 }
 
 /// SIGCHLD: a child has ended.
@@ -201,11 +163,7 @@ pub fn watch(watched: &[Watch], patience: Option<u16>) -> Result<Vec<Ready>> {
             other => break other,
         }
     };
-    record(
-        "poll",
-        format_args!("{} descriptors", watched.len()),
-        result,
-    )?;
+    record("poll", format_args!("{} descriptors", watched.len()), result)?;
     let ready = |(entry, asked): (&PollFd, &Watch)| {
         let events = entry.revents().unwrap_or(PollFlags::empty());
         let gone = events.intersects(gone);

@@ -26,11 +26,7 @@ pub fn socketpair() -> Result<(OwnedFd, OwnedFd)> {
     );
     let mut pair = None;
     let result = result.map(|made| pair = Some(made));
-    record(
-        "socketpair",
-        format_args!("AF_UNIX, SOCK_SEQPACKET"),
-        result,
-    )?;
+    record("socketpair", format_args!("AF_UNIX, SOCK_SEQPACKET"), result)?;
     pair.ok_or_else(|| crate::error::Error::differs("socketpair", "two descriptors", "none"))
 }
 
@@ -38,11 +34,7 @@ pub fn socketpair() -> Result<(OwnedFd, OwnedFd)> {
 pub fn send(socket: BorrowedFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> Result<()> {
     let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
-    let control = if raw.is_empty() {
-        &rights[..0]
-    } else {
-        &rights[..]
-    };
+    let control = if raw.is_empty() { &rights[..0] } else { &rights[..] };
     let data = [IoSlice::new(bytes)];
     let fd = socket.as_raw_fd();
     let result = loop {
@@ -51,12 +43,8 @@ pub fn send(socket: BorrowedFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> Res
             other => break other,
         }
     };
-    record(
-        "sendmsg",
-        format_args!("{fd}, {} bytes, descriptors {raw:?}", bytes.len()),
-        result,
-    )
-    .map(drop)
+    record("sendmsg", format_args!("{fd}, {} bytes, descriptors {raw:?}", bytes.len()), result)
+        .map(drop)
 }
 
 /// recvmsg(2): one message with its descriptors; no bytes means that the other side has ended.
@@ -78,10 +66,8 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
                 for control in controls {
                     if let ControlMessageOwned::ScmRights(fds) = control {
                         // SAFETY: the kernel installed these descriptors for us, and only us.
-                        descriptors.extend(
-                            fds.into_iter()
-                                .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-                        );
+                        descriptors
+                            .extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
                     }
                 }
                 break Ok(message.bytes);

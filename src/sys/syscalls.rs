@@ -23,9 +23,7 @@ pub struct Abi {
 impl Abi {
     /// Every call with its number.
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        self.blocks
-            .iter()
-            .flat_map(|&(first, names)| names.split_ascii_whitespace().zip(first..))
+        self.blocks.iter().flat_map(|&(first, names)| names.split_ascii_whitespace().zip(first..))
     }
 }
 
@@ -58,19 +56,11 @@ pub const I386: Abi = Abi {
 };
 
 /// 64-bit ARM.
-pub const AARCH64: Abi = Abi {
-    audit_arch: 0xC000_00B7,
-    foreign_from: None,
-    multiplexed: &[],
-    blocks: AARCH64_CALLS,
-};
+pub const AARCH64: Abi =
+    Abi { audit_arch: 0xC000_00B7, foreign_from: None, multiplexed: &[], blocks: AARCH64_CALLS };
 
 /// The interface jec itself, and every 64-bit program of the machine, uses.
-pub const NATIVE: &Abi = if cfg!(target_arch = "aarch64") {
-    &AARCH64
-} else {
-    &X86_64
-};
+pub const NATIVE: &Abi = if cfg!(target_arch = "aarch64") { &AARCH64 } else { &X86_64 };
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("jec knows the system calls of x86_64 and aarch64 only");
@@ -271,10 +261,7 @@ mod tests {
         };
         let shared = theirs.iter().filter(|(name, number)| {
             let found = ours.get(name.as_str());
-            assert!(
-                found.is_none_or(|found| found == *number),
-                "{name} is {number}"
-            );
+            assert!(found.is_none_or(|found| found == *number), "{name} is {number}");
             found.is_some()
         });
         assert!(shared.count() >= at_least);
@@ -282,11 +269,7 @@ mod tests {
 
     #[test]
     fn x86_64_agrees_with_the_header_of_the_machine() {
-        agrees(
-            &X86_64,
-            "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
-            360,
-        );
+        agrees(&X86_64, "/usr/include/x86_64-linux-gnu/asm/unistd_64.h", 360);
     }
 
     #[test]
@@ -319,10 +302,7 @@ mod tests {
 
     #[test]
     fn the_native_numbers_are_those_of_libc() {
-        let ours: BTreeMap<_, _> = NATIVE
-            .calls()
-            .map(|(name, n)| (name, i64::from(n)))
-            .collect();
+        let ours: BTreeMap<_, _> = NATIVE.calls().map(|(name, n)| (name, i64::from(n))).collect();
         assert_eq!(ours["seccomp"], libc::SYS_seccomp);
         assert_eq!(ours["clone3"], libc::SYS_clone3);
         assert_eq!(ours["statx"], libc::SYS_statx);

@@ -32,10 +32,7 @@ pub fn name(text: &str) -> std::result::Result<CapabilityName, String> {
     let mut names: Vec<String> = caps::all().iter().map(short_name).collect();
     names.sort_by_cached_key(|name| (distance(short, name), name.clone()));
     names.truncate(3);
-    Err(format!(
-        "no capability has this name; the nearest are {}",
-        names.join(", ")
-    ))
+    Err(format!("no capability has this name; the nearest are {}", names.join(", ")))
 }
 
 /// Without CAP_, as the flags take it.
@@ -72,10 +69,7 @@ pub(super) fn bounding(
     let add_all = add.contains(&CapabilityName::All);
     let drop_all = drop.contains(&CapabilityName::All);
     if add_all && drop_all {
-        return Err(Error::config(
-            "--cap-drop ALL",
-            "--cap-add ALL asks for the opposite",
-        ));
+        return Err(Error::config("--cap-drop ALL", "--cap-add ALL asks for the opposite"));
     }
     let available = available(has_userns, machine);
     let has = |c: Capability| available & c.bitmask() != 0;
@@ -84,10 +78,7 @@ pub(super) fn bounding(
         let (added, dropped) = (one(add, capability), one(drop, capability));
         let flag = format!("--cap-add {}", short_name(&capability));
         if added && dropped {
-            let problem = format!(
-                "--cap-drop {} asks for the opposite",
-                short_name(&capability)
-            );
+            let problem = format!("--cap-drop {} asks for the opposite", short_name(&capability));
             return Err(Error::config(flag, problem));
         }
         if added && !has(capability) {
@@ -115,11 +106,7 @@ fn in_order() -> Vec<Capability> {
 /// What a container here can have, as a mask: a new user namespace starts with
 /// every capability of the kernel (user_namespaces(7)), else our bounding set is the limit.
 fn available(has_userns: bool, machine: &Machine) -> u64 {
-    if has_userns {
-        u64::MAX >> (63 - machine.last_capability.min(63))
-    } else {
-        machine.bounding
-    }
+    if has_userns { u64::MAX >> (63 - machine.last_capability.min(63)) } else { machine.bounding }
 }
 
 /// process.capabilities. Root has them at once. Any other user has none, as in
@@ -141,11 +128,7 @@ pub(super) fn sets(
         0 => Capabilities::new(),
         _ => specified(bounding.iter().filter(asked))?,
     };
-    let held = if uid == 0 {
-        all.clone()
-    } else {
-        ambient.clone()
-    };
+    let held = if uid == 0 { all.clone() } else { ambient.clone() };
     let mut sets = LinuxCapabilities::default();
     sets.set_bounding(Some(all))
         .set_permitted(Some(held.clone()))

@@ -24,10 +24,7 @@ pub fn variable(text: &str) -> std::result::Result<Variable, String> {
     if name.is_empty() || text.contains('\0') {
         return Err("write NAME=VALUE, or NAME to copy your own variable".into());
     }
-    Ok(Variable {
-        name: name.into(),
-        value: value.map(Into::into),
-    })
+    Ok(Variable { name: name.into(), value: value.map(Into::into) })
 }
 
 /// process.env: PATH, HOME, with a terminal TERM; then what the flags ask for.
@@ -39,10 +36,7 @@ pub(super) fn environment(
 ) -> Result<Vec<String>> {
     let mut all = vec![("PATH", PATH), ("HOME", home)];
     if terminal {
-        all.push((
-            "TERM",
-            machine.environment.get("TERM").map_or("xterm", |term| term),
-        ));
+        all.push(("TERM", machine.environment.get("TERM").map_or("xterm", |term| term)));
     }
     for variable in wanted {
         let name = &*variable.name;
@@ -54,16 +48,10 @@ pub(super) fn environment(
         all.retain(|(other, _)| *other != name);
         all.push((name, value));
     }
-    Ok(all
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect())
+    Ok(all.iter().map(|(name, value)| format!("{name}={value}")).collect())
 }
 
 fn missing(name: &str) -> Error {
     let problem = "your own environment has no such variable (or it is not UTF-8)";
-    Error::config(
-        format!("--env {name}"),
-        format!("{problem}; give a value: --env {name}=VALUE"),
-    )
+    Error::config(format!("--env {name}"), format!("{problem}; give a value: --env {name}=VALUE"))
 }

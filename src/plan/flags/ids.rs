@@ -14,17 +14,8 @@ pub fn range(text: &str) -> std::result::Result<IdRange, String> {
     let [container, host, size] = parts[..] else {
         return Err(wrong.into());
     };
-    let id = |text| {
-        number(text)
-            .ok()
-            .and_then(|id| u32::try_from(id).ok())
-            .ok_or(wrong)
-    };
-    let range = IdRange {
-        container: id(container)?,
-        host: id(host)?,
-        size: id(size)?,
-    };
+    let id = |text| number(text).ok().and_then(|id| u32::try_from(id).ok()).ok_or(wrong);
+    let range = IdRange { container: id(container)?, host: id(host)?, size: id(size)? };
     let ends = |first: u32| first.checked_add(range.size).is_some();
     if range.size == 0 || !ends(range.container) || !ends(range.host) {
         return Err("COUNT is at least 1, and ids end at 4294967294".into());
@@ -53,11 +44,7 @@ pub(super) fn maps(flags: &ContainerFlags, machine: &Machine) -> Result<Option<I
 /// The lines of the flags. The stages become uid 0 of the namespace, so it must exist.
 fn given(flags: &ContainerFlags) -> Result<IdMaps> {
     let uids = flags.uidmap.clone();
-    let gids = if flags.gidmap.is_empty() {
-        uids.clone()
-    } else {
-        flags.gidmap.clone()
-    };
+    let gids = if flags.gidmap.is_empty() { uids.clone() } else { flags.gidmap.clone() };
     for (flag, map) in [("--uidmap", &uids), ("--gidmap", &gids)] {
         if !has(map, 0) {
             return Err(Error::config(
@@ -87,23 +74,13 @@ fn overlap(a: &IdRange, b: &IdRange) -> bool {
 
 /// Whether the map has this id of the container.
 pub(super) fn has(map: &[IdRange], id: u32) -> bool {
-    map.iter()
-        .any(|line| id >= line.container && id - line.container < line.size)
+    map.iter().any(|line| id >= line.container && id - line.container < line.size)
 }
 
 /// One user, one group: root inside, ourselves outside.
 fn single(machine: &Machine) -> IdMaps {
-    let line = |host| {
-        vec![IdRange {
-            container: 0,
-            host,
-            size: 1,
-        }]
-    };
-    IdMaps {
-        uids: line(machine.uid),
-        gids: line(machine.gid),
-    }
+    let line = |host| vec![IdRange { container: 0, host, size: 1 }];
+    IdMaps { uids: line(machine.uid), gids: line(machine.gid) }
 }
 
 /// Real root: the container's ids are all taken from the ranges, root included,
@@ -113,10 +90,7 @@ fn root_ranges(machine: &Machine) -> Result<IdMaps> {
         let uids = subids::ranges("/etc/subuid", &machine.subuid, &[owner])?;
         let gids = subids::ranges("/etc/subgid", &machine.subgid, &[owner])?;
         if !uids.is_empty() && !gids.is_empty() {
-            return Ok(IdMaps {
-                uids: lines(&uids, 0),
-                gids: lines(&gids, 0),
-            });
+            return Ok(IdMaps { uids: lines(&uids, 0), gids: lines(&gids, 0) });
         }
     }
     Err(Error::machine(
@@ -149,11 +123,7 @@ fn lines(ranges: &[subids::Range], mut container: u32) -> Vec<IdRange> {
         // Ids of the container end where the type does; what is left over is not needed.
         let size = range.count.min(u32::MAX - container);
         if size > 0 {
-            map.push(IdRange {
-                container,
-                host: range.first,
-                size,
-            });
+            map.push(IdRange { container, host: range.first, size });
         }
         container += size;
     }
@@ -164,10 +134,7 @@ fn lines(ranges: &[subids::Range], mut container: u32) -> Vec<IdRange> {
 pub(super) fn specified(map: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
     let line = |range: &IdRange| {
         let line = LinuxIdMappingBuilder::default().container_id(range.container);
-        line.host_id(range.host)
-            .size(range.size)
-            .build()
-            .map_err(super::incomplete)
+        line.host_id(range.host).size(range.size).build().map_err(super::incomplete)
     };
     map.iter().map(line).collect()
 }

@@ -26,43 +26,30 @@ pub fn time_offset(text: &str) -> std::result::Result<TimeOffset, String> {
         "boottime" => "boottime",
         "realtime" => {
             return Err(
-                "the kernel has no offset for the time of day: monotonic or boottime".into(),
+                "the kernel has no offset for the time of day: monotonic or boottime".into()
             );
         }
         _ => return Err("write monotonic=SECONDS or boottime=SECONDS".into()),
     };
     let wrong = "not a number of seconds: e.g. 3600 or -1.5";
-    let (sign, digits) = seconds
-        .strip_prefix('-')
-        .map_or((1, seconds), |digits| (-1, digits));
+    let (sign, digits) = seconds.strip_prefix('-').map_or((1, seconds), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let whole = number(whole)
-        .ok()
-        .and_then(|whole| i64::try_from(whole).ok())
-        .ok_or(wrong)?;
-    let part = decimal(&format!("0.{fraction}"), 9)
-        .filter(|part| *part < SECOND)
-        .ok_or(wrong)?;
+    let whole = number(whole).ok().and_then(|whole| i64::try_from(whole).ok()).ok_or(wrong)?;
+    let part = decimal(&format!("0.{fraction}"), 9).filter(|part| *part < SECOND).ok_or(wrong)?;
     // The kernel wants nanoseconds that are not negative: -1.5 is -2 and half a second.
     let (seconds, nanoseconds) = match (sign, part) {
         (1, part) => (whole, part),
         (_, 0) => (-whole, 0),
         (_, part) => (-whole - 1, SECOND - part),
     };
-    Ok(TimeOffset {
-        clock,
-        seconds,
-        nanoseconds: u32::try_from(nanoseconds).map_err(|_| wrong)?,
-    })
+    Ok(TimeOffset { clock, seconds, nanoseconds: u32::try_from(nanoseconds).map_err(|_| wrong)? })
 }
 
 /// linux.timeOffsets; none: no time namespace.
 pub(super) fn time_offsets(flags: &[TimeOffset]) -> Option<HashMap<String, LinuxTimeOffset>> {
     let pair = |flag: &TimeOffset| {
         let mut offset = LinuxTimeOffset::default();
-        offset
-            .set_secs(Some(flag.seconds))
-            .set_nanosecs(Some(flag.nanoseconds));
+        offset.set_secs(Some(flag.seconds)).set_nanosecs(Some(flag.nanoseconds));
         (flag.clock.to_owned(), offset)
     };
     (!flags.is_empty()).then(|| flags.iter().map(pair).collect())
@@ -70,9 +57,8 @@ pub(super) fn time_offsets(flags: &[TimeOffset]) -> Option<HashMap<String, Linux
 
 /// `NAME=VALUE`. Which names belong to the container is the plan's business.
 pub fn sysctl(text: &str) -> std::result::Result<(String, String), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("write NAME=VALUE, e.g. net.ipv4.ip_forward=1")?;
+    let (name, value) =
+        text.split_once('=').ok_or("write NAME=VALUE, e.g. net.ipv4.ip_forward=1")?;
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     if name.is_empty() || !name.bytes().all(letter) || name.contains("..") {
         return Err(format!(
@@ -88,10 +74,7 @@ pub(super) fn sysctls(flags: &[(String, String)]) -> Result<Option<HashMap<Strin
     for (name, value) in flags {
         let before = all.insert(name.clone(), value.clone());
         if before.is_some_and(|before| before != *value) {
-            return Err(Error::config(
-                format!("--sysctl {name}"),
-                "given twice, with two values",
-            ));
+            return Err(Error::config(format!("--sysctl {name}"), "given twice, with two values"));
         }
     }
     Ok((!all.is_empty()).then_some(all))
@@ -110,11 +93,7 @@ mod tests {
             ("boottime=-1.5", "boottime", -2, 500_000_000),
             ("monotonic=-0.000000001", "monotonic", -1, 999_999_999),
         ] {
-            let offset = TimeOffset {
-                clock,
-                seconds,
-                nanoseconds,
-            };
+            let offset = TimeOffset { clock, seconds, nanoseconds };
             assert_eq!(time_offset(text), Ok(offset), "{text}");
         }
     }
@@ -138,10 +117,7 @@ mod tests {
 
     #[test]
     fn a_sysctl_is_a_name_and_a_value() {
-        assert_eq!(
-            sysctl("kernel.msgmax=8192"),
-            Ok(("kernel.msgmax".into(), "8192".into()))
-        );
+        assert_eq!(sysctl("kernel.msgmax=8192"), Ok(("kernel.msgmax".into(), "8192".into())));
         assert_eq!(sysctl("net.x=a=b"), Ok(("net.x".into(), "a=b".into())));
         for text in ["", "net.x", "=1", "../x=1", "net x=1", "kernel..shm=1"] {
             assert!(sysctl(text).is_err(), "{text}");
@@ -153,9 +129,6 @@ mod tests {
         let pair = |value: &str| ("net.x".to_owned(), value.to_owned());
         assert!(sysctls(&[pair("1"), pair("1")]).is_ok());
         let error = sysctls(&[pair("1"), pair("2")]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "--sysctl net.x: given twice, with two values"
-        );
+        assert_eq!(error.to_string(), "--sysctl net.x: given twice, with two values");
     }
 }

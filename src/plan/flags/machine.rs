@@ -66,10 +66,7 @@ impl Machine {
         let proc_link = |name: &CStr| {
             let text = file::readlinkat(file::HERE, name)?;
             text.into_string().map_err(|_| {
-                Error::config(
-                    "a path of this machine",
-                    "not UTF-8: config.json cannot name it",
-                )
+                Error::config("a path of this machine", "not UTF-8: config.json cannot name it")
             })
         };
         Ok(Self {
@@ -92,9 +89,7 @@ impl Machine {
             has_map_helpers: ["newuidmap", "newgidmap"]
                 .iter()
                 .all(|name| on_path(&environment, name)),
-            host_paths: host_root::candidates()
-                .filter(|path| exists(path))
-                .collect(),
+            host_paths: host_root::candidates().filter(|path| exists(path)).collect(),
             thermal_throttle: thermal_throttle()?,
             environment,
         })
@@ -111,10 +106,7 @@ fn status_number<T: TryFrom<u64>>(status: &str, key: &str, column: usize, base: 
 }
 
 fn strange(path: &str) -> Error {
-    Error::machine(
-        format!("{path} does not read as proc(5) says"),
-        "mount proc on /proc",
-    )
+    Error::machine(format!("{path} does not read as proc(5) says"), "mount proc on /proc")
 }
 
 /// A file that need not exist.
@@ -132,12 +124,8 @@ fn exists(path: &str) -> bool {
 
 fn on_path(environment: &BTreeMap<String, String>, program: &str) -> bool {
     let path = environment.get("PATH").map_or("", |path| path);
-    let directories = path
-        .split(':')
-        .filter(|directory| directory.starts_with('/'));
-    directories
-        .into_iter()
-        .any(|directory| exists(&format!("{directory}/{program}")))
+    let directories = path.split(':').filter(|directory| directory.starts_with('/'));
+    directories.into_iter().any(|directory| exists(&format!("{directory}/{program}")))
 }
 
 /// The counters of every processor, or none: a virtual machine has no thermometer.
@@ -147,15 +135,8 @@ fn thermal_throttle() -> Result<Vec<String>> {
         return Ok(vec![]);
     }
     let possible = optional(c"/sys/devices/system/cpu/possible")?;
-    let last = possible
-        .trim()
-        .rsplit(['-', ','])
-        .next()
-        .and_then(|last| last.parse().ok());
-    Ok((0..=last.unwrap_or(0))
-        .map(path)
-        .filter(|path| exists(path))
-        .collect())
+    let last = possible.trim().rsplit(['-', ',']).next().and_then(|last| last.parse().ok());
+    Ok((0..=last.unwrap_or(0)).map(path).filter(|path| exists(path)).collect())
 }
 
 #[cfg(test)]
@@ -167,20 +148,14 @@ mod tests {
         let machine = Machine::look(vec![], false).unwrap();
         assert!(machine.directory.is_absolute() && machine.binary.is_absolute());
         assert!(machine.host_paths.contains(&"/usr"));
-        assert!(
-            machine.last_capability >= 37,
-            "Linux 5.12 has at least 41 capabilities"
-        );
+        assert!(machine.last_capability >= 37, "Linux 5.12 has at least 41 capabilities");
     }
 
     #[test]
     fn numbers_come_from_the_columns_of_proc_5() {
         let status = "Name:\tjec\nUid:\t1000\t0\t1000\t0\nCapBnd:\t000001fffeffffff\n";
         assert_eq!(status_number::<u32>(status, "Uid:", 1, 10), Ok(0));
-        assert_eq!(
-            status_number::<u64>(status, "CapBnd:", 0, 16),
-            Ok(0x1ff_feff_ffff)
-        );
+        assert_eq!(status_number::<u64>(status, "CapBnd:", 0, 16), Ok(0x1ff_feff_ffff));
         assert!(status_number::<u32>(status, "Gid:", 1, 10).is_err());
         assert!(status_number::<u8>(status, "CapBnd:", 0, 16).is_err());
     }

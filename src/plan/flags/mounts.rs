@@ -40,9 +40,8 @@ const BIND_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What a tmpfs may be told (tmpfs(5)): words, and settings with a value.
-const TMPFS_WORDS: &[&str] = &[
-    "ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "noatime", "relatime",
-];
+const TMPFS_WORDS: &[&str] =
+    &["ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "noatime", "relatime"];
 const TMPFS_SETTINGS: &[&str] = &["size", "mode", "uid", "gid", "nr_inodes"];
 
 /// An absolute path inside the container.
@@ -55,11 +54,7 @@ pub fn destination(text: &str) -> std::result::Result<String, String> {
         return Err("a path inside the container has no ..".into());
     }
     // Without doubled slashes and dots, so that two spellings are one destination.
-    Ok(path
-        .components()
-        .collect::<PathBuf>()
-        .to_string_lossy()
-        .into_owned())
+    Ok(path.components().collect::<PathBuf>().to_string_lossy().into_owned())
 }
 
 /// A destination for a mount: `/` itself would be the root file system.
@@ -106,27 +101,17 @@ pub fn tmpfs(text: &str) -> std::result::Result<MountFlag, String> {
             .is_some_and(|(name, value)| TMPFS_SETTINGS.contains(&name) && !value.is_empty());
         if !setting && !TMPFS_WORDS.contains(&word) {
             let (words, settings) = (TMPFS_WORDS.join(" "), TMPFS_SETTINGS.join("= "));
-            return Err(format!(
-                "unknown option {word:?}; there are {words} {settings}="
-            ));
+            return Err(format!("unknown option {word:?}; there are {words} {settings}="));
         }
         options.push(word.into());
     }
     for (safe, open) in [("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec")] {
-        if !options
-            .iter()
-            .any(|option| option == open || option == safe)
-        {
+        if !options.iter().any(|option| option == open || option == safe) {
             options.push(safe.into());
         }
     }
     let flag = format!("--tmpfs {text}");
-    Ok(MountFlag {
-        flag,
-        destination: target(destination)?,
-        source: None,
-        options,
-    })
+    Ok(MountFlag { flag, destination: target(destination)?, source: None, options })
 }
 
 /// The words of one `--mount`.
@@ -146,9 +131,7 @@ struct Words<'a> {
 /// docker's words, as far as they mean something here.
 pub fn mount(text: &str) -> std::result::Result<MountFlag, String> {
     let words = words(text)?;
-    let target = words
-        .target
-        .ok_or_else(|| format!("the target is missing; {WORDS}"))?;
+    let target = words.target.ok_or_else(|| format!("the target is missing; {WORDS}"))?;
     let recursive = !words.bind.contains(&"bind");
     let mut options: Vec<&str> = Vec::new();
     match (words.kind, words.source) {
@@ -166,9 +149,7 @@ pub fn mount(text: &str) -> std::result::Result<MountFlag, String> {
             options.extend(words.tmpfs.iter().map(String::as_str));
         }
         _ => {
-            return Err(format!(
-                "type, source and options do not fit together; {WORDS}"
-            ));
+            return Err(format!("type, source and options do not fit together; {WORDS}"));
         }
     }
     Ok(MountFlag {
@@ -222,9 +203,7 @@ fn other_type(kind: &str) -> String {
 }
 
 fn propagation_word(value: &str) -> std::result::Result<&'static str, String> {
-    let words = [
-        "private", "rprivate", "slave", "rslave", "shared", "rshared",
-    ];
+    let words = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
     let found = words.into_iter().find(|word| *word == value);
     found.ok_or_else(|| format!("bind-propagation is one of {}", words.join(" ")))
 }
@@ -242,10 +221,7 @@ pub(super) fn add(mounts: &mut Vec<Mount>, flags: &[&MountFlag], directory: &Pat
     let mut sorted = flags.to_vec();
     sorted.sort_by_key(|flag| Path::new(&flag.destination).components().count());
     for (at, flag) in sorted.iter().enumerate() {
-        if sorted[..at]
-            .iter()
-            .any(|other| other.destination == flag.destination)
-        {
+        if sorted[..at].iter().any(|other| other.destination == flag.destination) {
             let problem = format!("another flag mounts on {} too", flag.destination);
             return Err(Error::config(&flag.flag, problem));
         }
@@ -253,12 +229,7 @@ pub(super) fn add(mounts: &mut Vec<Mount>, flags: &[&MountFlag], directory: &Pat
         let new = match &flag.source {
             Some(source) => {
                 let source = absolute(directory, source);
-                entry(
-                    &flag.destination,
-                    "bind",
-                    &source.to_string_lossy(),
-                    &options,
-                )
+                entry(&flag.destination, "bind", &source.to_string_lossy(), &options)
             }
             None => entry(&flag.destination, "tmpfs", "tmpfs", &options),
         };

@@ -42,9 +42,7 @@ const UNITS: [(&[&str], u32); 5] = [
 
 /// A size in bytes: digits, then K, M, G or T (64M, 64MB and 64MiB are the same).
 pub fn size(text: &str) -> Result<u64, String> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     if digits.is_empty() {
         return Err("not a size: write a number and K, M, G or T, e.g. 64M".into());
@@ -54,15 +52,10 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
     let unit = unit.to_ascii_uppercase();
     let Some((_, shift)) = UNITS.iter().find(|(names, _)| names.contains(&&*unit)) else {
-        return Err(format!(
-            "unknown unit {unit:?}: K, M, G and T are known (powers of 1024)"
-        ));
+        return Err(format!("unknown unit {unit:?}: K, M, G and T are known (powers of 1024)"));
     };
     // config.json has signed 64-bit sizes.
-    let bytes = digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(1 << shift));
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
     bytes
         .filter(|bytes| i64::try_from(*bytes).is_ok())
         .ok_or_else(|| "too large: the largest size is 8388607T".into())
@@ -127,9 +120,7 @@ pub fn cpus(text: &str) -> Result<u64, String> {
 /// `1.5` in units of 10^-places. None: not a decimal number, too many places, or too large.
 pub(super) fn decimal(text: &str, places: u32) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let width = u32::try_from(fraction.len())
-        .ok()
-        .filter(|width| *width <= places)?;
+    let width = u32::try_from(fraction.len()).ok().filter(|width| *width <= places)?;
     let scale = |digits: &str, power| number(digits).ok()?.checked_mul(10_u64.checked_pow(power)?);
     scale(whole, places)?.checked_add(scale(fraction, places - width)?)
 }
@@ -215,21 +206,15 @@ mod tests {
 
     #[test]
     fn processors_become_microseconds_of_a_period_without_rounding() {
-        for (text, quota) in [
-            ("0.5", 50_000),
-            ("2", 200_000),
-            ("1.25", 125_000),
-            ("0.01", 1000),
-            ("0.00001", 0),
-        ] {
+        for (text, quota) in
+            [("0.5", 50_000), ("2", 200_000), ("1.25", 125_000), ("0.01", 1000), ("0.00001", 0)]
+        {
             match quota {
                 0 => assert!(cpus(text).is_err(), "{text}"),
                 _ => assert_eq!(cpus(text), Ok(quota), "{text}"),
             }
         }
-        for text in [
-            "", ".", ".5", "1.", "-1", "0", "1e3", "1,5", "0.123456", "1000001", "NaN",
-        ] {
+        for text in ["", ".", ".5", "1.", "-1", "0", "1e3", "1,5", "0.123456", "1000001", "NaN"] {
             assert!(cpus(text).is_err(), "{text}");
         }
     }
@@ -239,18 +224,7 @@ mod tests {
         for text in ["0", "0-3", "0-3,5", "7,1"] {
             assert_eq!(cpu_list(text).as_deref(), Ok(text));
         }
-        for text in [
-            "",
-            ",",
-            "0,",
-            "3-1",
-            "a",
-            "0-",
-            "-1",
-            "0 1",
-            "0-3\n",
-            "99999999999",
-        ] {
+        for text in ["", ",", "0,", "3-1", "a", "0-", "-1", "0 1", "0-3\n", "99999999999"] {
             assert!(cpu_list(text).is_err(), "{text:?}");
         }
     }

@@ -41,10 +41,9 @@ fn swap(flags: &ContainerFlags) -> Result<Option<i64>> {
     match (flags.swap, flags.memory) {
         (None, _) => Ok(None),
         (Some(Limit::Unlimited), _) => Ok(Some(-1)),
-        (Some(Limit::At(_)), None) => Err(Error::config(
-            "--swap",
-            "comes on top of --memory, which is missing",
-        )),
+        (Some(Limit::At(_)), None) => {
+            Err(Error::config("--swap", "comes on top of --memory, which is missing"))
+        }
         (Some(Limit::At(swap)), Some(memory)) => signed("--swap", memory.checked_add(swap)),
     }
 }
@@ -83,18 +82,10 @@ fn unified(flags: &ContainerFlags, machine: &Machine) -> Option<HashMap<String, 
         // Half a container after an out-of-memory kill helps nobody: all or nothing.
         ("memory.oom.group", usable.then(|| "1".to_owned())),
         ("memory.high", flags.memory_high.map(Limit::text)),
-        (
-            "cpu.weight",
-            flags.cpu_weight.map(|weight| weight.to_string()),
-        ),
-        (
-            "io.weight",
-            flags.io_weight.map(|weight| format!("default {weight}")),
-        ),
+        ("cpu.weight", flags.cpu_weight.map(|weight| weight.to_string())),
+        ("io.weight", flags.io_weight.map(|weight| format!("default {weight}"))),
     ];
-    let set: HashMap<String, String> = files
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect();
+    let set: HashMap<String, String> =
+        files.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     (!set.is_empty()).then_some(set)
 }

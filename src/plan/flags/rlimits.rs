@@ -38,26 +38,18 @@ const NAMES: &[(&str, PosixRlimitType)] = &[
 
 /// `NAME=SOFT[:HARD]`; one number is both. Units are those of setrlimit(2).
 pub fn ulimit(text: &str) -> std::result::Result<UlimitFlag, String> {
-    let (name, values) = text
-        .split_once('=')
-        .ok_or("write NAME=SOFT[:HARD], e.g. nofile=1024:2048")?;
+    let (name, values) =
+        text.split_once('=').ok_or("write NAME=SOFT[:HARD], e.g. nofile=1024:2048")?;
     let Some((_, kind)) = NAMES.iter().find(|(known, _)| *known == name) else {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-        return Err(format!(
-            "no limit is called {name:?}; there are {}",
-            names.join(" ")
-        ));
+        return Err(format!("no limit is called {name:?}; there are {}", names.join(" ")));
     };
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));
     let (soft, hard) = (value(soft)?, value(hard)?);
     if soft > hard {
         return Err("the soft limit (the first number) is above the hard limit".into());
     }
-    Ok(UlimitFlag {
-        kind: *kind,
-        soft,
-        hard,
-    })
+    Ok(UlimitFlag { kind: *kind, soft, hard })
 }
 
 fn value(text: &str) -> std::result::Result<u64, String> {
@@ -72,11 +64,7 @@ pub(super) fn rlimits(flags: &[UlimitFlag]) -> Result<Option<Vec<PosixRlimit>>> 
     let mut limits: Vec<PosixRlimit> = Vec::new();
     for flag in flags {
         let limit = PosixRlimitBuilder::default().typ(flag.kind);
-        let limit = limit
-            .soft(flag.soft)
-            .hard(flag.hard)
-            .build()
-            .map_err(super::incomplete)?;
+        let limit = limit.soft(flag.soft).hard(flag.hard).build().map_err(super::incomplete)?;
         limits.retain(|other| other.typ() != flag.kind);
         limits.push(limit);
     }

@@ -49,9 +49,7 @@ pub fn flag(text: &str) -> std::result::Result<SeccompFlag, String> {
 pub(super) fn seccomp(flag: &SeccompFlag, bounding: &[Capability]) -> Result<Option<LinuxSeccomp>> {
     match flag {
         SeccompFlag::Default => {
-            let mask = bounding
-                .iter()
-                .fold(0, |mask, capability| mask | capability.bitmask());
+            let mask = bounding.iter().fold(0, |mask, capability| mask | capability.bitmask());
             Ok(default_profile(mask))
         }
         SeccompFlag::None => Ok(None),
@@ -77,9 +75,7 @@ fn read(path: &str) -> Result<LinuxSeccomp> {
 fn parse(text: &str) -> std::result::Result<LinuxSeccomp, String> {
     let mut value: Value =
         serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let profile = value
-        .as_object_mut()
-        .ok_or("not a profile: a JSON object is expected")?;
+    let profile = value.as_object_mut().ok_or("not a profile: a JSON object is expected")?;
     profile.retain(|_, value| !is_empty(value));
     known(profile, PROFILE, "")?;
     if let Some(Value::Array(rules)) = profile.get_mut("syscalls") {
@@ -110,11 +106,7 @@ fn known(
     words: &[&str],
     place: &str,
 ) -> std::result::Result<(), String> {
-    match object
-        .keys()
-        .map(String::as_str)
-        .find(|key| !words.contains(key))
-    {
+    match object.keys().map(String::as_str).find(|key| !words.contains(key)) {
         None => Ok(()),
         Some(key @ ("includes" | "excludes" | "archMap" | "minKernel")) => Err(format!(
             "{place}{key} is docker's extension, which an engine has to resolve first; \
@@ -148,10 +140,7 @@ mod tests {
                 r#"{"defaultAction":"SCMP_ACT_ALLOW","archMap":[1]}"#,
                 "archMap is docker's extension",
             ),
-            (
-                r#"{"defaultAction":"SCMP_ACT_ALLOW","sycalls":[1]}"#,
-                "sycalls is not a word",
-            ),
+            (r#"{"defaultAction":"SCMP_ACT_ALLOW","sycalls":[1]}"#, "sycalls is not a word"),
             (
                 r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_LOG","includes":{"caps":["A"]}}]}"#,
                 "syscalls[0].includes is docker's extension",

@@ -48,9 +48,7 @@ pub(super) const LONGEST_HOST_NAME: usize = 64;
 /// A host or NIS domain name: the kernel takes any bytes, config.json any text.
 pub fn host_name(text: &str) -> std::result::Result<String, String> {
     if text.is_empty() || text.len() > LONGEST_HOST_NAME || text.contains(char::is_control) {
-        return Err(format!(
-            "a name has 1 to {LONGEST_HOST_NAME} bytes and no control characters"
-        ));
+        return Err(format!("a name has 1 to {LONGEST_HOST_NAME} bytes and no control characters"));
     }
     Ok(text.into())
 }
@@ -68,18 +66,13 @@ impl Target {
         };
         if word.contains('/') || word == "." || word == ".." {
             if bundle.is_some() {
-                return Err(Error::config(
-                    "--bundle",
-                    format!("{word:?} is a path; {NO_ID}"),
-                ));
+                return Err(Error::config("--bundle", format!("{word:?} is a path; {NO_ID}")));
             }
             return root_directory(word, machine);
         }
         let id = id(word).map_err(|problem| Error::config(format!("{word:?}"), problem))?;
-        let directory = absolute(
-            &machine.directory,
-            &bundle.unwrap_or(Path::new(".")).to_string_lossy(),
-        );
+        let directory =
+            absolute(&machine.directory, &bundle.unwrap_or(Path::new(".")).to_string_lossy());
         if !exists(&directory.join("config.json"), OFlag::empty()) {
             return Err(no_bundle(word, &directory, machine));
         }
@@ -93,18 +86,12 @@ const NO_ID: &str = "a container made from a bundle needs an id as TARGET: \
 
 /// `jec run ./rootfs --memory 64M`: a flag that would be taken for the command.
 fn flags_behind_target(flags: &ContainerFlags) -> Result<()> {
-    let flag = flags
-        .command
-        .first()
-        .filter(|word| word.starts_with('-') && !flags.separated);
+    let flag = flags.command.first().filter(|word| word.starts_with('-') && !flags.separated);
     let (Some(flag), Some(target)) = (flag, &flags.target) else {
         return Ok(());
     };
     let problem = "stands behind TARGET, where the command starts; flags come first";
-    Err(Error::config(
-        flag,
-        format!("{problem}: jec run {flag} … {target}"),
-    ))
+    Err(Error::config(flag, format!("{problem}: jec run {flag} … {target}")))
 }
 
 fn root_directory(word: &str, machine: &Machine) -> Result<Target> {
@@ -179,19 +166,14 @@ mod tests {
             std::fs::create_dir(place.path().join(name)).unwrap();
         }
         std::fs::write(place.path().join("bundle/config.json"), "{}").unwrap();
-        let machine = Machine {
-            directory: place.path().into(),
-            ..Machine::default()
-        };
+        let machine = Machine { directory: place.path().into(), ..Machine::default() };
         (place, machine)
     }
 
     fn find(line: &str, machine: &Machine) -> Result<Target> {
         let words = ["jec", "run"].into_iter().chain(line.split_whitespace());
         let cli = cli::parse(words.map(OsString::from)).unwrap();
-        let Command::Run(run) = cli.command else {
-            panic!("{line}")
-        };
+        let Command::Run(run) = cli.command else { panic!("{line}") };
         Target::find(&run.container, run.bundle.as_deref(), machine)
     }
 
@@ -199,10 +181,7 @@ mod tests {
     fn a_slash_makes_a_path_and_no_slash_an_id() {
         let (place, machine) = place();
         let rootfs = Target::Directory(place.path().join("rootfs"));
-        let bundle = Target::Bundle {
-            id: "c1".into(),
-            directory: place.path().join("bundle"),
-        };
+        let bundle = Target::Bundle { id: "c1".into(), directory: place.path().join("bundle") };
         for (line, target) in [
             ("", Target::Host),
             ("-- ls", Target::Host),
@@ -215,14 +194,8 @@ mod tests {
         ] {
             assert_eq!(find(line, &machine), Ok(target), "{line}");
         }
-        let inside = Machine {
-            directory: place.path().join("rootfs"),
-            ..machine
-        };
-        assert_eq!(
-            find(".", &inside),
-            Ok(Target::Directory(inside.directory.clone()))
-        );
+        let inside = Machine { directory: place.path().join("rootfs"), ..machine };
+        assert_eq!(find(".", &inside), Ok(Target::Directory(inside.directory.clone())));
     }
 
     #[test]
@@ -240,22 +213,10 @@ mod tests {
             ("--bundle bundle ./rootfs", "is a path"),
             ("--bundle rootfs c1", "there is no config.json"),
             ("./rootfs --memory 64M", "flags come first"),
-            (
-                "--bundle bundle --memory 64M c1",
-                "--memory: the container is made from a bundle",
-            ),
-            (
-                "--bundle bundle -t c1",
-                "--tty: the container is made from a bundle",
-            ),
-            (
-                "--bundle bundle --no-tty c1",
-                "--no-tty: the container is made from a bundle",
-            ),
-            (
-                "--bundle bundle --net none c1",
-                "--net: the container is made from a bundle",
-            ),
+            ("--bundle bundle --memory 64M c1", "--memory: the container is made from a bundle"),
+            ("--bundle bundle -t c1", "--tty: the container is made from a bundle"),
+            ("--bundle bundle --no-tty c1", "--no-tty: the container is made from a bundle"),
+            ("--bundle bundle --net none c1", "--net: the container is made from a bundle"),
             ("--bundle bundle c1 ls", "process.args of config.json"),
         ] {
             let error = find(line, &machine).unwrap_err().to_string();
@@ -268,17 +229,7 @@ mod tests {
         for text in ["a", "A.b_c+d-9", "...", &*"x".repeat(255)] {
             assert!(id(text).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "a b",
-            "ä",
-            "a\n",
-            "a\0",
-            &*"x".repeat(256),
-        ] {
+        for text in ["", ".", "..", "a/b", "a b", "ä", "a\n", "a\0", &*"x".repeat(256)] {
             assert!(id(text).is_err(), "{text:?}");
         }
     }

@@ -11,11 +11,7 @@ use crate::plan::IdRange;
 /// Root on a machine with cgroup2, every capability but SYS_RESOURCE, and no terminal.
 fn root() -> Machine {
     Machine {
-        environment: [
-            ("EDITOR".into(), "vi".into()),
-            ("TERM".into(), "linux".into()),
-        ]
-        .into(),
+        environment: [("EDITOR".into(), "vi".into()), ("TERM".into(), "linux".into())].into(),
         directory: "/work".into(),
         binary: "/usr/bin/jec".into(),
         id: "jec-1".into(),
@@ -43,11 +39,7 @@ fn alice() -> Machine {
 
 /// Bob, who has nothing.
 fn bob() -> Machine {
-    Machine {
-        has_map_helpers: false,
-        subuid: String::new(),
-        ..alice()
-    }
+    Machine { has_map_helpers: false, subuid: String::new(), ..alice() }
 }
 
 fn flags(line: &str) -> std::result::Result<ContainerFlags, clap::Error> {
@@ -75,10 +67,7 @@ fn check(line: &str, machine: &Machine, property: &str, wanted: &Value) {
 fn mistake(line: &str, machine: &Machine) -> String {
     match flags(line) {
         Err(error) => error.to_string(),
-        Ok(_) => build(line, machine)
-            .map(|_| line.to_owned())
-            .unwrap_err()
-            .to_string(),
+        Ok(_) => build(line, machine).map(|_| line.to_owned()).unwrap_err().to_string(),
     }
 }
 
@@ -86,10 +75,7 @@ fn mistake(line: &str, machine: &Machine) -> String {
 fn mount(line: &str, machine: &Machine, destination: &str) -> Option<Value> {
     let built = build(line, machine).unwrap();
     let mounts = built["mounts"].as_array().unwrap();
-    mounts
-        .iter()
-        .find(|mount| mount["destination"] == destination)
-        .cloned()
+    mounts.iter().find(|mount| mount["destination"] == destination).cloned()
 }
 
 #[test]
@@ -97,34 +83,14 @@ fn each_flag_of_the_process_becomes_its_property() {
     for (line, property, wanted) in [
         ("", "/process/args", json!(["/bin/sh"])),
         ("-- ls -l /", "/process/args", json!(["ls", "-l", "/"])),
-        (
-            "--init -- ls",
-            "/process/args",
-            json!(["/dev/init", "init", "--", "ls"]),
-        ),
-        (
-            "--init",
-            "/process/args",
-            json!(["/dev/init", "init", "--", "/bin/sh"]),
-        ),
+        ("--init -- ls", "/process/args", json!(["/dev/init", "init", "--", "ls"])),
+        ("--init", "/process/args", json!(["/dev/init", "init", "--", "/bin/sh"])),
         ("", "/process/cwd", json!("/")),
         ("-w //tmp/./x/", "/process/cwd", json!("/tmp/x")),
         ("", "/process/env/1", json!("HOME=/root")),
-        (
-            "-e A=1 -e EDITOR -e B= -e A=2=3",
-            "/process/env/2",
-            json!("EDITOR=vi"),
-        ),
-        (
-            "-e A=1 -e EDITOR -e B= -e A=2=3",
-            "/process/env/3",
-            json!("B="),
-        ),
-        (
-            "-e A=1 -e EDITOR -e B= -e A=2=3",
-            "/process/env/4",
-            json!("A=2=3"),
-        ),
+        ("-e A=1 -e EDITOR -e B= -e A=2=3", "/process/env/2", json!("EDITOR=vi")),
+        ("-e A=1 -e EDITOR -e B= -e A=2=3", "/process/env/3", json!("B=")),
+        ("-e A=1 -e EDITOR -e B= -e A=2=3", "/process/env/4", json!("A=2=3")),
         ("-e HOME=/x", "/process/env/1", json!("HOME=/x")),
         ("", "/process/terminal", json!(false)),
         ("-it", "/process/terminal", json!(true)),
@@ -132,16 +98,8 @@ fn each_flag_of_the_process_becomes_its_property() {
         ("--no-tty", "/process/terminal", json!(false)),
         ("-t --no-tty", "/process/terminal", json!(false)),
         ("--no-tty -t", "/process/terminal", json!(true)),
-        (
-            "-u 5:6",
-            "/process/user",
-            json!({"uid": 5, "gid": 6, "additionalGids": [6]}),
-        ),
-        (
-            "",
-            "/process/user",
-            json!({"uid": 0, "gid": 0, "additionalGids": [0]}),
-        ),
+        ("-u 5:6", "/process/user", json!({"uid": 5, "gid": 6, "additionalGids": [6]})),
+        ("", "/process/user", json!({"uid": 0, "gid": 0, "additionalGids": [0]})),
         (
             "--ulimit nofile=1:2 --ulimit core=unlimited --ulimit nofile=3",
             "/process/rlimits",
@@ -155,11 +113,7 @@ fn each_flag_of_the_process_becomes_its_property() {
         ("--oom-score-adj -500", "/process/oomScoreAdj", json!(-500)),
         ("", "/process/noNewPrivileges", json!(true)),
         ("--no-new-privs", "/process/noNewPrivileges", json!(true)),
-        (
-            "--no-new-privs=false",
-            "/process/noNewPrivileges",
-            json!(false),
-        ),
+        ("--no-new-privs=false", "/process/noNewPrivileges", json!(false)),
     ] {
         check(line, &root(), property, &wanted);
     }
@@ -167,16 +121,10 @@ fn each_flag_of_the_process_becomes_its_property() {
 
 #[test]
 fn a_terminal_of_jec_is_passed_on_unless_refused() {
-    let machine = Machine {
-        terminal: true,
-        ..root()
-    };
+    let machine = Machine { terminal: true, ..root() };
     check("", &machine, "/process/terminal", &json!(true));
     check("--no-tty", &machine, "/process/terminal", &json!(false));
-    let plain = Machine {
-        environment: [].into(),
-        ..machine
-    };
+    let plain = Machine { environment: [].into(), ..machine };
     check("", &plain, "/process/env/2", &json!("TERM=xterm"));
 }
 
@@ -192,17 +140,9 @@ fn each_limit_becomes_its_property() {
         ("--swap unlimited", "/memory/swap", json!(-1)),
         ("--memory-low 1K", "/memory/reservation", json!(1024)),
         ("--memory-high 1K", "/unified/memory.high", json!("1024")),
-        (
-            "--memory-high unlimited",
-            "/unified/memory.high",
-            json!("max"),
-        ),
+        ("--memory-high unlimited", "/unified/memory.high", json!("max")),
         ("", "/unified", json!({"memory.oom.group": "1"})),
-        (
-            "--cpus 0.5",
-            "/cpu",
-            json!({"quota": 50_000, "period": 100_000}),
-        ),
+        ("--cpus 0.5", "/cpu", json!({"quota": 50_000, "period": 100_000})),
         ("--cpuset 0-1", "/cpu", json!({"cpus": "0-1"})),
         ("--cpu-weight 10000", "/unified/cpu.weight", json!("10000")),
         ("--io-weight 7", "/unified/io.weight", json!("default 7")),
@@ -216,41 +156,17 @@ fn each_limit_becomes_its_property() {
 
 #[test]
 fn limits_nobody_asked_for_are_left_out_where_nothing_could_keep_them() {
-    let bare = Machine {
-        controllers: vec![],
-        pure_cgroup2: false,
-        ..root()
-    };
+    let bare = Machine { controllers: vec![], pure_cgroup2: false, ..root() };
     check("", &bare, "/linux/resources", &json!({}));
-    check(
-        "--pids 5",
-        &bare,
-        "/linux/resources",
-        &json!({"pids": {"limit": 5}}),
-    );
-    check(
-        "-m 1M",
-        &bare,
-        "/linux/resources/memory/limit",
-        &json!(1 << 20),
-    );
-    check(
-        "",
-        &root(),
-        "/linux/resources/devices/0",
-        &json!({"allow": false, "access": "rwm"}),
-    );
+    check("--pids 5", &bare, "/linux/resources", &json!({"pids": {"limit": 5}}));
+    check("-m 1M", &bare, "/linux/resources/memory/limit", &json!(1 << 20));
+    check("", &root(), "/linux/resources/devices/0", &json!({"allow": false, "access": "rwm"}));
     check("", &alice(), "/linux/resources/devices", &Value::Null);
 }
 
 #[test]
 fn names_namespaces_and_kernel_parameters_become_their_properties() {
-    let kinds = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| json!({"type": name}))
-            .collect::<Value>()
-    };
+    let kinds = |names: &[&str]| names.iter().map(|name| json!({"type": name})).collect::<Value>();
     let own = ["mount", "pid", "ipc", "uts", "cgroup"];
     for (line, property, wanted) in [
         ("", "/ociVersion", json!("1.2.0")),
@@ -258,11 +174,7 @@ fn names_namespaces_and_kernel_parameters_become_their_properties() {
         ("--name box", "/hostname", json!("box")),
         ("--name box --hostname web", "/hostname", json!("web")),
         ("--domainname lan", "/domainname", json!("lan")),
-        (
-            "",
-            "/linux/namespaces",
-            kinds(&[&own[..], &["network"]].concat()),
-        ),
+        ("", "/linux/namespaces", kinds(&[&own[..], &["network"]].concat())),
         ("--net host", "/linux/namespaces", kinds(&own)),
         (
             "--time-offset boottime=5 --net host",
@@ -293,70 +205,37 @@ fn names_namespaces_and_kernel_parameters_become_their_properties() {
 #[test]
 fn a_long_id_is_cut_to_the_length_of_a_host_name() {
     let id = "x".repeat(100);
-    check(
-        &format!("--name {id}"),
-        &root(),
-        "/hostname",
-        &json!(&id[..64]),
-    );
+    check(&format!("--name {id}"), &root(), "/hostname", &json!(&id[..64]));
 }
 
 #[test]
 fn capabilities_are_the_default_ones_plus_and_minus_the_flags() {
     let (chown, bind) = (json!("CAP_CHOWN"), json!("CAP_NET_BIND_SERVICE"));
     let set = |line: &str, name: &str| {
-        build(line, &root()).unwrap()["process"]["capabilities"][name]
-            .as_array()
-            .unwrap()
-            .clone()
+        build(line, &root()).unwrap()["process"]["capabilities"][name].as_array().unwrap().clone()
     };
     for name in ["bounding", "permitted", "effective"] {
         assert_eq!(set("", name).len(), 11, "{name}");
         assert_eq!(set("--cap-drop ALL", name), [json!(null); 0], "{name}");
-        assert_eq!(
-            set("--cap-drop all --cap-add chown", name),
-            [chown.clone()],
-            "{name}"
-        );
-        assert_eq!(
-            set("--cap-add ALL", name).len(),
-            40,
-            "all that jec itself has: {name}"
-        );
-        assert_eq!(
-            set("--cap-add ALL --cap-drop CAP_CHOWN", name).len(),
-            39,
-            "{name}"
-        );
+        assert_eq!(set("--cap-drop all --cap-add chown", name), [chown.clone()], "{name}");
+        assert_eq!(set("--cap-add ALL", name).len(), 40, "all that jec itself has: {name}");
+        assert_eq!(set("--cap-add ALL --cap-drop CAP_CHOWN", name).len(), 39, "{name}");
         assert!(!set("--cap-drop CHOWN", name).contains(&chown), "{name}");
     }
     for name in ["inheritable", "ambient"] {
-        assert!(
-            set("", name).is_empty() && set("--cap-add ALL", name).is_empty(),
-            "{name}"
-        );
+        assert!(set("", name).is_empty() && set("--cap-add ALL", name).is_empty(), "{name}");
     }
     assert_eq!(set("-u 5", "bounding").len(), 11);
     for name in ["permitted", "effective", "inheritable", "ambient"] {
         assert!(set("-u 5", name).is_empty(), "{name}");
-        assert_eq!(
-            set("-u 5 --cap-add NET_BIND_SERVICE", name),
-            [bind.clone()],
-            "{name}"
-        );
+        assert_eq!(set("-u 5 --cap-add NET_BIND_SERVICE", name), [bind.clone()], "{name}");
     }
 }
 
 #[test]
 fn a_new_user_namespace_has_all_capabilities_of_the_kernel() {
     let all = build("--cap-add ALL", &alice()).unwrap();
-    assert_eq!(
-        all["process"]["capabilities"]["bounding"]
-            .as_array()
-            .unwrap()
-            .len(),
-        41
-    );
+    assert_eq!(all["process"]["capabilities"]["bounding"].as_array().unwrap().len(), 41);
 }
 
 #[test]
@@ -370,42 +249,17 @@ fn the_user_namespace_follows_the_user_and_the_flags() {
     for (flags, machine, uids, gids) in [
         ("", root(), Value::Null, Value::Null),
         ("--userns host", root(), Value::Null, Value::Null),
-        (
-            "--userns single",
-            root(),
-            json!([line(0, 0, 1)]),
-            json!([line(0, 0, 1)]),
-        ),
-        (
-            "--userns auto",
-            containers,
-            json!([line(0, 5000, 10)]),
-            json!([line(0, 6000, 10)]),
-        ),
+        ("--userns single", root(), json!([line(0, 0, 1)]), json!([line(0, 0, 1)])),
+        ("--userns auto", containers, json!([line(0, 5000, 10)]), json!([line(0, 6000, 10)])),
         (
             "",
             alice(),
             json!([line(0, 1000, 1), line(1, 100_000, 65536)]),
             json!([line(0, 1001, 1), line(1, 200_000, 65536)]),
         ),
-        (
-            "--userns single",
-            alice(),
-            json!([line(0, 1000, 1)]),
-            json!([line(0, 1001, 1)]),
-        ),
-        (
-            "",
-            bob(),
-            json!([line(0, 1000, 1)]),
-            json!([line(0, 1001, 1)]),
-        ),
-        (
-            "--uidmap 0:7:9",
-            root(),
-            json!([line(0, 7, 9)]),
-            json!([line(0, 7, 9)]),
-        ),
+        ("--userns single", alice(), json!([line(0, 1000, 1)]), json!([line(0, 1001, 1)])),
+        ("", bob(), json!([line(0, 1000, 1)]), json!([line(0, 1001, 1)])),
+        ("--uidmap 0:7:9", root(), json!([line(0, 7, 9)]), json!([line(0, 7, 9)])),
         (
             "--uidmap 0:7:1 --uidmap 1:9:1 --gidmap 0:8:5",
             root(),
@@ -422,20 +276,10 @@ fn the_user_namespace_follows_the_user_and_the_flags() {
 
 #[test]
 fn ids_beyond_the_type_are_left_over() {
-    let huge = Machine {
-        subuid: "1000:1:4294967293\n1000:4294967294:1\n".into(),
-        ..alice()
-    };
+    let huge = Machine { subuid: "1000:1:4294967293\n1000:4294967294:1\n".into(), ..alice() };
     let built = build("", &huge).unwrap();
     assert_eq!(built["linux"]["uidMappings"].as_array().unwrap().len(), 3);
-    assert!(ids::has(
-        &[IdRange {
-            container: 1,
-            host: 0,
-            size: u32::MAX - 1
-        }],
-        u32::MAX - 1
-    ));
+    assert!(ids::has(&[IdRange { container: 1, host: 0, size: u32::MAX - 1 }], u32::MAX - 1));
 }
 
 #[test]
@@ -456,14 +300,8 @@ fn the_kernels_own_file_systems_fit_the_namespaces() {
             .contains(&json!("gid=5"))
     };
     assert!(has_group(&root()) && has_group(&alice()) && !has_group(&bob()));
-    let hybrid = Machine {
-        pure_cgroup2: false,
-        ..root()
-    };
-    assert_eq!(
-        kind("", &root(), "/sys/fs/cgroup").as_deref(),
-        Some("cgroup")
-    );
+    let hybrid = Machine { pure_cgroup2: false, ..root() };
+    assert_eq!(kind("", &root(), "/sys/fs/cgroup").as_deref(), Some("cgroup"));
     assert_eq!(kind("", &hybrid, "/sys/fs/cgroup"), None);
     for (line, machine, wanted) in [
         ("", root(), "sysfs"),
@@ -471,26 +309,16 @@ fn the_kernels_own_file_systems_fit_the_namespaces() {
         ("", bob(), "sysfs"),
         ("--net host", bob(), "bind"),
     ] {
-        assert_eq!(
-            kind(line, &machine, "/sys").as_deref(),
-            Some(wanted),
-            "{line}"
-        );
+        assert_eq!(kind(line, &machine, "/sys").as_deref(), Some(wanted), "{line}");
     }
 }
 
 #[test]
 fn mounts_of_the_flags_come_behind_and_parents_first() {
-    let built = build(
-        "-v /a:/x/y/z --tmpfs /x/y --mount type=tmpfs,target=/x",
-        &root(),
-    )
-    .unwrap();
+    let built = build("-v /a:/x/y/z --tmpfs /x/y --mount type=tmpfs,target=/x", &root()).unwrap();
     let mounts = built["mounts"].as_array().unwrap();
-    let last: Vec<_> = mounts[mounts.len() - 3..]
-        .iter()
-        .map(|mount| &mount["destination"])
-        .collect();
+    let last: Vec<_> =
+        mounts[mounts.len() - 3..].iter().map(|mount| &mount["destination"]).collect();
     assert_eq!(last, ["/x", "/x/y", "/x/y/z"]);
 }
 
@@ -503,19 +331,10 @@ fn each_spelling_of_a_mount_becomes_an_entry() {
         ("-v ./a:/x/", bind("/work/a", json!(["rbind", "rprivate"]))),
         (
             "-v a/../b:/x:ro,noexec",
-            bind(
-                "/work/a/../b",
-                json!(["rbind", "rprivate", "rro", "noexec"]),
-            ),
+            bind("/work/a/../b", json!(["rbind", "rprivate", "rro", "noexec"])),
         ),
-        (
-            "--mount type=bind,source=a,target=/x",
-            bind("/work/a", json!(["rbind", "rprivate"])),
-        ),
-        (
-            "--mount type=bind,src=/a,dst=/x,ro",
-            bind("/a", json!(["rbind", "rro", "rprivate"])),
-        ),
+        ("--mount type=bind,source=a,target=/x", bind("/work/a", json!(["rbind", "rprivate"]))),
+        ("--mount type=bind,src=/a,dst=/x,ro", bind("/a", json!(["rbind", "rro", "rprivate"]))),
         (
             "--mount type=bind,src=/a,dst=/x,readonly=false",
             bind("/a", json!(["rbind", "rprivate"])),
@@ -525,19 +344,10 @@ fn each_spelling_of_a_mount_becomes_an_entry() {
             bind("/a", json!(["bind", "ro", "slave"])),
         ),
         ("--tmpfs /x", tmpfs(json!(["nosuid", "nodev", "noexec"]))),
-        (
-            "--tmpfs /x:size=1m,exec",
-            tmpfs(json!(["size=1m", "exec", "nosuid", "nodev"])),
-        ),
+        ("--tmpfs /x:size=1m,exec", tmpfs(json!(["size=1m", "exec", "nosuid", "nodev"]))),
         (
             "--mount type=tmpfs,target=/x,tmpfs-size=1M,tmpfs-mode=700",
-            tmpfs(json!([
-                "nosuid",
-                "nodev",
-                "noexec",
-                "size=1048576",
-                "mode=700"
-            ])),
+            tmpfs(json!(["nosuid", "nodev", "noexec", "size=1048576", "mode=700"])),
         ),
     ] {
         assert_eq!(mount(line, &root(), "/x"), Some(wanted), "{line}");
@@ -545,47 +355,21 @@ fn each_spelling_of_a_mount_becomes_an_entry() {
     let shm = mount("--tmpfs /dev/shm:size=1g", &root(), "/dev/shm").unwrap();
     assert_eq!(shm["options"][0], "size=1g");
     let init = mount("--init", &root(), "/dev/init").unwrap();
-    assert_eq!(
-        (&init["source"], &init["options"][1]),
-        (&json!("/usr/bin/jec"), &json!("ro"))
-    );
+    assert_eq!((&init["source"], &init["options"][1]), (&json!("/usr/bin/jec"), &json!("ro")));
 }
 
 #[test]
 fn what_does_not_fit_this_machine_is_refused_with_a_cure() {
-    let hybrid = Machine {
-        pure_cgroup2: false,
-        ..root()
-    };
+    let hybrid = Machine { pure_cgroup2: false, ..root() };
     for (line, machine, problem, cure) in [
-        (
-            "--cap-add SYS_RESOURCE",
-            root(),
-            "jec itself does not have it",
-            "CapBnd",
-        ),
-        (
-            "--cap-add MKNOD",
-            hybrid,
-            "this machine's disks",
-            "--userns auto",
-        ),
-        (
-            "--userns auto",
-            root(),
-            "no line for root or containers",
-            "containers:",
-        ),
+        ("--cap-add SYS_RESOURCE", root(), "jec itself does not have it", "CapBnd"),
+        ("--cap-add MKNOD", hybrid, "this machine's disks", "--userns auto"),
+        ("--userns auto", root(), "no line for root or containers", "containers:"),
         ("--userns host", alice(), "only root", "leave the flag out"),
     ] {
         let error = build(line, &machine).unwrap_err();
-        let Error::Machine { lacks, cure: found } = &error else {
-            panic!("{line}: {error}")
-        };
-        assert!(
-            lacks.contains(problem) && found.contains(cure),
-            "{line}: {error}"
-        );
+        let Error::Machine { lacks, cure: found } = &error else { panic!("{line}: {error}") };
+        assert!(lacks.contains(problem) && found.contains(cure), "{line}: {error}");
     }
     assert!(build("--cap-add MKNOD", &root()).is_ok());
 }
@@ -593,11 +377,7 @@ fn what_does_not_fit_this_machine_is_refused_with_a_cure() {
 #[test]
 fn every_mistake_is_answered_with_the_flag_and_what_would_be_right() {
     for (line, flag, answer) in [
-        (
-            "--memory 64X",
-            "'64X' for '--memory <SIZE>'",
-            "K, M, G and T",
-        ),
+        ("--memory 64X", "'64X' for '--memory <SIZE>'", "K, M, G and T"),
         ("--memory=-1", "--memory", "not a size"),
         ("--memory=", "--memory", "not a size"),
         ("--memory 0", "--memory", "no limit"),
@@ -632,73 +412,21 @@ fn every_mistake_is_answered_with_the_flag_and_what_would_be_right() {
         ("--volume /a:x", "--volume", "starts with /"),
         ("--volume /a:/x:z", "--volume", "unknown option \"z\""),
         ("--tmpfs /x:size=", "--tmpfs", "unknown option \"size=\""),
-        (
-            "--tmpfs /x -v /a:/x",
-            "--tmpfs /x",
-            "another flag mounts on /x",
-        ),
-        (
-            "--mount type=bind,target=/x",
-            "--mount",
-            "do not fit together",
-        ),
-        (
-            "--mount type=tmpfs,source=/a,target=/x",
-            "--mount",
-            "do not fit together",
-        ),
-        (
-            "--mount type=bind,source=/a,target=/x,tmpfs-size=1M",
-            "--mount",
-            "do not fit together",
-        ),
-        (
-            "--mount type=tmpfs,target=/x,bind-propagation=slave",
-            "--mount",
-            "do not fit together",
-        ),
-        (
-            "--mount source=/a,target=/x",
-            "--mount",
-            "do not fit together",
-        ),
-        (
-            "--mount type=bind,source=/a",
-            "--mount",
-            "the target is missing",
-        ),
+        ("--tmpfs /x -v /a:/x", "--tmpfs /x", "another flag mounts on /x"),
+        ("--mount type=bind,target=/x", "--mount", "do not fit together"),
+        ("--mount type=tmpfs,source=/a,target=/x", "--mount", "do not fit together"),
+        ("--mount type=bind,source=/a,target=/x,tmpfs-size=1M", "--mount", "do not fit together"),
+        ("--mount type=tmpfs,target=/x,bind-propagation=slave", "--mount", "do not fit together"),
+        ("--mount source=/a,target=/x", "--mount", "do not fit together"),
+        ("--mount type=bind,source=/a", "--mount", "the target is missing"),
         ("--mount type=volume,target=/x", "--mount", "config.json"),
-        (
-            "--mount type=tmpfs,target=/x,dst=/y",
-            "--mount",
-            "target stands twice",
-        ),
-        (
-            "--mount type=tmpfs,target=/x,tmpfs-mode=9",
-            "--mount",
-            "octal",
-        ),
-        (
-            "--mount type=tmpfs,target=/x,readonly=maybe",
-            "--mount",
-            "not known here",
-        ),
+        ("--mount type=tmpfs,target=/x,dst=/y", "--mount", "target stands twice"),
+        ("--mount type=tmpfs,target=/x,tmpfs-mode=9", "--mount", "octal"),
+        ("--mount type=tmpfs,target=/x,readonly=maybe", "--mount", "not known here"),
         ("--cap-add SYSADMIN", "--cap-add", "SYS_ADMIN"),
-        (
-            "--cap-add CHOWN --cap-drop chown",
-            "--cap-add CHOWN",
-            "the opposite",
-        ),
-        (
-            "--cap-add ALL --cap-drop ALL",
-            "--cap-drop ALL",
-            "the opposite",
-        ),
-        (
-            "--seccomp ./no-such-file",
-            "--seccomp ./no-such-file",
-            "ENOENT",
-        ),
+        ("--cap-add CHOWN --cap-drop chown", "--cap-add CHOWN", "the opposite"),
+        ("--cap-add ALL --cap-drop ALL", "--cap-drop ALL", "the opposite"),
+        ("--seccomp ./no-such-file", "--seccomp ./no-such-file", "ENOENT"),
         ("--no-new-privs=maybe", "--no-new-privs", "true, false"),
         ("--net bridge", "--net", "none, host"),
         ("--userns yes", "--userns", "host, auto, single"),
@@ -706,51 +434,25 @@ fn every_mistake_is_answered_with_the_flag_and_what_would_be_right() {
         ("--uidmap 0:1:0", "--uidmap", "COUNT is at least 1"),
         ("--uidmap 0:4294967295:1", "--uidmap", "4294967294"),
         ("--uidmap 1:1:1", "--uidmap", "no line maps 0"),
-        (
-            "--uidmap 0:1:5 --uidmap 4:9:1",
-            "--uidmap",
-            "4:9:1 overlaps 0:1:5",
-        ),
-        (
-            "--uidmap 0:1:5 --uidmap 9:5:1",
-            "--uidmap",
-            "9:5:1 overlaps 0:1:5",
-        ),
-        (
-            "--uidmap 0:1:5 --userns auto",
-            "--uidmap",
-            "cannot be used with '--userns",
-        ),
+        ("--uidmap 0:1:5 --uidmap 4:9:1", "--uidmap", "4:9:1 overlaps 0:1:5"),
+        ("--uidmap 0:1:5 --uidmap 9:5:1", "--uidmap", "9:5:1 overlaps 0:1:5"),
+        ("--uidmap 0:1:5 --userns auto", "--uidmap", "cannot be used with '--userns"),
         ("--gidmap 0:1:5", "--gidmap", "--uidmap"),
         ("--uidmap 0:1:1 --user 5", "--user", "user 5 does not exist"),
-        (
-            "--uidmap 0:1:9 --gidmap 0:1:1 --user 5:5",
-            "--user",
-            "group 5 does not exist",
-        ),
+        ("--uidmap 0:1:9 --gidmap 0:1:1 --user 5:5", "--user", "group 5 does not exist"),
         ("--time-offset 5", "--time-offset", "boottime=SECONDS"),
         ("--sysctl net.x", "--sysctl", "NAME=VALUE"),
-        (
-            "--sysctl net.x=1 --sysctl net.x=2",
-            "--sysctl net.x",
-            "two values",
-        ),
+        ("--sysctl net.x=1 --sysctl net.x=2", "--sysctl net.x", "two values"),
         ("--memry 5", "--memry", "--memory"),
     ] {
         let text = mistake(line, &root());
-        assert!(
-            text.contains(flag) && text.contains(answer),
-            "{line}: {text}"
-        );
+        assert!(text.contains(flag) && text.contains(answer), "{line}: {text}");
     }
 }
 
 #[test]
 fn a_wrong_line_of_etc_subuid_is_an_error_and_not_a_smaller_container() {
-    let broken = Machine {
-        subuid: "alice:100000:many\n".into(),
-        ..alice()
-    };
+    let broken = Machine { subuid: "alice:100000:many\n".into(), ..alice() };
     assert!(mistake("", &broken).starts_with("/etc/subuid line 1"));
     assert!(build("--userns single", &broken).is_ok());
 }
@@ -759,12 +461,7 @@ fn a_wrong_line_of_etc_subuid_is_an_error_and_not_a_smaller_container() {
 fn the_same_flags_print_the_same_text() {
     let print = || {
         json(
-            &spec(
-                &flags("--cap-add ALL --cpu-weight 5").unwrap(),
-                &Target::Host,
-                &root(),
-            )
-            .unwrap(),
+            &spec(&flags("--cap-add ALL --cpu-weight 5").unwrap(), &Target::Host, &root()).unwrap(),
         )
     };
     let first = print().unwrap();

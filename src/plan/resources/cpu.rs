@@ -8,14 +8,8 @@ use crate::error::{Error, Result};
 pub(super) fn limits(cpu: &LinuxCpu, limits: &mut Limits) -> Result<()> {
     // No cpu controller of v2 shares out real-time runs; 0 asks for none.
     let asked = [
-        (
-            "realtimeRuntime",
-            cpu.realtime_runtime().is_some_and(|time| time != 0),
-        ),
-        (
-            "realtimePeriod",
-            cpu.realtime_period().is_some_and(|time| time != 0),
-        ),
+        ("realtimeRuntime", cpu.realtime_runtime().is_some_and(|time| time != 0)),
+        ("realtimePeriod", cpu.realtime_period().is_some_and(|time| time != 0)),
     ];
     refuse("linux.resources.cpu", &asked)?;
     bandwidth(cpu, limits)?;
@@ -34,17 +28,13 @@ fn bandwidth(cpu: &LinuxCpu, limits: &mut Limits) -> Result<()> {
     let period = cpu.period().filter(|period| *period != 0);
     if quota.is_some() || period.is_some() {
         // v1 writes any negative number for "no quota"; 100 ms is the kernel's own period.
-        let quota = quota
-            .filter(|quota| *quota > 0)
-            .map_or("max".into(), |quota| quota.to_string());
+        let quota =
+            quota.filter(|quota| *quota > 0).map_or("max".into(), |quota| quota.to_string());
         push("cpu.max", format!("{quota} {}", period.unwrap_or(100_000)));
     }
     if let Some(burst) = cpu.burst() {
         if quota.is_some_and(|quota| quota > 0 && burst > quota.unsigned_abs()) {
-            return Err(Error::config(
-                "linux.resources.cpu.burst",
-                "is larger than cpu.quota",
-            ));
+            return Err(Error::config("linux.resources.cpu.burst", "is larger than cpu.quota"));
         }
         push("cpu.max.burst", burst.to_string());
     }
@@ -81,10 +71,7 @@ fn cpuset(what: &str, list: Option<&str>, limits: &mut Limits) -> Result<()> {
     };
     if list.contains(|c: char| !c.is_ascii_digit() && !matches!(c, ',' | '-' | ':' | '/')) {
         let property = format!("linux.resources.cpu.{what}");
-        return Err(Error::config(
-            property,
-            format!("{list:?} is not a list such as 0-3,8"),
-        ));
+        return Err(Error::config(property, format!("{list:?} is not a list such as 0-3,8")));
     }
     limits.push((format!("cpuset.{what}"), list.into()));
     Ok(())

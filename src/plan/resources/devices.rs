@@ -59,17 +59,9 @@ fn rule(rule: &LinuxDeviceCgroup) -> Result<DeviceRule> {
     };
     let access = rule.access().as_deref().unwrap_or_default();
     if access.is_empty() || access.contains(|c| !matches!(c, 'r' | 'w' | 'm')) {
-        return Err(wrong(format!(
-            "access {access:?} is not made of r, w and m"
-        )));
+        return Err(wrong(format!("access {access:?} is not made of r, w and m")));
     }
-    Ok(allow(
-        rule.allow(),
-        kind,
-        number(rule.major())?,
-        number(rule.minor())?,
-        access,
-    ))
+    Ok(allow(rule.allow(), kind, number(rule.major())?, number(rule.minor())?, access))
 }
 
 fn allow(

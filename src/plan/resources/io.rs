@@ -12,10 +12,7 @@ pub(super) fn limits(io: &LinuxBlockIo, limits: &mut Limits) -> Result<()> {
     let leaf = |weight: Option<u16>| weight.is_some_and(|weight| weight != 0);
     let asked = [
         ("leafWeight", leaf(io.leaf_weight())),
-        (
-            "weightDevice.leafWeight",
-            devices.iter().any(|device| leaf(device.leaf_weight())),
-        ),
+        ("weightDevice.leafWeight", devices.iter().any(|device| leaf(device.leaf_weight()))),
     ];
     refuse("linux.resources.blockIO", &asked)?;
     weight("default", "weight", io.weight(), limits)?;
@@ -23,30 +20,10 @@ pub(super) fn limits(io: &LinuxBlockIo, limits: &mut Limits) -> Result<()> {
         let name = device_name("weightDevice", device.major(), device.minor())?;
         weight(&name, "weightDevice.weight", device.weight(), limits)?;
     }
-    throttle(
-        "throttleReadBpsDevice",
-        "rbps",
-        io.throttle_read_bps_device().as_deref(),
-        limits,
-    )?;
-    throttle(
-        "throttleWriteBpsDevice",
-        "wbps",
-        io.throttle_write_bps_device().as_deref(),
-        limits,
-    )?;
-    throttle(
-        "throttleReadIOPSDevice",
-        "riops",
-        io.throttle_read_iops_device().as_deref(),
-        limits,
-    )?;
-    throttle(
-        "throttleWriteIOPSDevice",
-        "wiops",
-        io.throttle_write_iops_device().as_deref(),
-        limits,
-    )
+    throttle("throttleReadBpsDevice", "rbps", io.throttle_read_bps_device().as_deref(), limits)?;
+    throttle("throttleWriteBpsDevice", "wbps", io.throttle_write_bps_device().as_deref(), limits)?;
+    throttle("throttleReadIOPSDevice", "riops", io.throttle_read_iops_device().as_deref(), limits)?;
+    throttle("throttleWriteIOPSDevice", "wiops", io.throttle_write_iops_device().as_deref(), limits)
 }
 
 /// Which file carries a weight depends on the scheduler that the kernel has:
@@ -59,10 +36,7 @@ fn weight(device: &str, property: &str, weight: Option<u16>, limits: &mut Limits
     };
     if !(10..=1000).contains(&weight) {
         let property = format!("linux.resources.blockIO.{property}");
-        return Err(Error::config(
-            property,
-            format!("{weight} is not between 10 and 1000"),
-        ));
+        return Err(Error::config(property, format!("{weight} is not between 10 and 1000")));
     }
     let converted = 1 + (u32::from(weight) - 10) * 9999 / 990;
     limits.push(("io.weight".into(), format!("{device} {converted}")));
@@ -93,10 +67,7 @@ fn device_name(property: &str, major: i64, minor: i64) -> Result<String> {
         return Ok(format!("{major}:{minor}"));
     }
     let property = format!("linux.resources.blockIO.{property}");
-    Err(Error::config(
-        property,
-        format!("{major}:{minor} is not a device"),
-    ))
+    Err(Error::config(property, format!("{major}:{minor} is not a device")))
 }
 
 /// The name of the page size becomes part of a file name, so it is checked to
@@ -110,10 +81,7 @@ pub(super) fn hugepages(list: Option<&[LinuxHugepageLimit]>, limits: &mut Limits
         let number = digits.bytes().all(|c| c.is_ascii_digit()) && !digits.starts_with('0');
         if !number || digits.is_empty() || !matches!(&size[digits.len()..], "KB" | "MB" | "GB") {
             let problem = format!("{size:?} is not a size such as 2MB");
-            return Err(Error::config(
-                "linux.resources.hugepageLimits.pageSize",
-                problem,
-            ));
+            return Err(Error::config("linux.resources.hugepageLimits.pageSize", problem));
         }
         let bytes = super::bytes("linux.resources.hugepageLimits.limit", limit.limit())?;
         limits.push((format!("hugetlb.{size}.max"), bytes.clone()));
@@ -127,20 +95,15 @@ pub(super) fn rdma(map: Option<&HashMap<String, LinuxRdma>>, limits: &mut Limits
     let mut devices: Vec<_> = map.into_iter().flatten().collect();
     devices.sort_by_key(|(name, _)| name.as_str());
     for (name, limit) in devices {
-        let wrong = |problem: &str| {
-            Err(Error::config(
-                format!("linux.resources.rdma[{name:?}]"),
-                problem,
-            ))
-        };
+        let wrong =
+            |problem: &str| Err(Error::config(format!("linux.resources.rdma[{name:?}]"), problem));
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return wrong("is not the name of a device");
         }
         let mut line = vec![name.clone()];
-        for (key, value) in [
-            ("hca_handle", limit.hca_handles()),
-            ("hca_object", limit.hca_objects()),
-        ] {
+        for (key, value) in
+            [("hca_handle", limit.hca_handles()), ("hca_object", limit.hca_objects())]
+        {
             if let Some(value) = value {
                 line.push(format!("{key}={value}"));
             }

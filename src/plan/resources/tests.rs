@@ -8,10 +8,7 @@ fn linux(resources: &str) -> Linux {
 /// The limits, one `file = value` a line.
 fn limits_of(resources: &str) -> String {
     let limits = cgroup(&linux(resources)).unwrap().limits;
-    let lines: Vec<_> = limits
-        .iter()
-        .map(|(file, value)| format!("{file} = {value}"))
-        .collect();
+    let lines: Vec<_> = limits.iter().map(|(file, value)| format!("{file} = {value}")).collect();
     lines.join("; ")
 }
 
@@ -29,27 +26,15 @@ fn every_property_becomes_a_file_of_cgroup_v2() {
             r#"{"memory":{"limit":67108864,"swap":100663296,"reservation":33554432}}"#,
             "memory.max = 67108864; memory.swap.max = 33554432; memory.low = 33554432",
         ),
-        (
-            r#"{"memory":{"limit":64,"swap":64}}"#,
-            "memory.max = 64; memory.swap.max = 0",
-        ),
-        (
-            r#"{"memory":{"limit":-1,"swap":-1}}"#,
-            "memory.max = max; memory.swap.max = max",
-        ),
+        (r#"{"memory":{"limit":64,"swap":64}}"#, "memory.max = 64; memory.swap.max = 0"),
+        (r#"{"memory":{"limit":-1,"swap":-1}}"#, "memory.max = max; memory.swap.max = max"),
         (
             r#"{"memory":{"kernel":-1,"kernelTCP":-1,"disableOOMKiller":false,"useHierarchy":true,"checkBeforeUpdate":true}}"#,
             "",
         ),
         (r#"{"cpu":{"quota":50000}}"#, "cpu.max = 50000 100000"),
-        (
-            r#"{"cpu":{"quota":-1,"period":20000}}"#,
-            "cpu.max = max 20000",
-        ),
-        (
-            r#"{"cpu":{"shares":0,"quota":0,"period":0,"realtimeRuntime":0,"cpus":""}}"#,
-            "",
-        ),
+        (r#"{"cpu":{"quota":-1,"period":20000}}"#, "cpu.max = max 20000"),
+        (r#"{"cpu":{"shares":0,"quota":0,"period":0,"realtimeRuntime":0,"cpus":""}}"#, ""),
         (
             r#"{"cpu":{"quota":500,"period":1000,"burst":500,"idle":1,"shares":2,"cpus":"0-1,3","mems":"0"}}"#,
             "cpu.weight = 1; cpu.max = 500 1000; cpu.max.burst = 500; cpu.idle = 1; cpuset.cpus = 0-1,3; cpuset.mems = 0",
@@ -95,11 +80,7 @@ fn shares_become_weights_by_the_curve_of_2025() {
         (u64::MAX, 10_000),
     ] {
         let resources = format!(r#"{{"cpu":{{"shares":{shares}}}}}"#);
-        assert_eq!(
-            limits_of(&resources),
-            format!("cpu.weight = {weight}"),
-            "{shares}"
-        );
+        assert_eq!(limits_of(&resources), format!("cpu.weight = {weight}"), "{shares}");
     }
 }
 
@@ -109,63 +90,24 @@ fn what_v2_cannot_do_is_refused_by_its_name() {
         (r#"{"memory":{"limit":0}}"#, "linux.resources.memory.limit"),
         (r#"{"memory":{"limit":-2}}"#, "linux.resources.memory.limit"),
         (r#"{"memory":{"swap":64}}"#, "linux.resources.memory.swap"),
-        (
-            r#"{"memory":{"limit":-1,"swap":64}}"#,
-            "linux.resources.memory.swap",
-        ),
-        (
-            r#"{"memory":{"limit":64,"swap":63}}"#,
-            "linux.resources.memory.swap",
-        ),
-        (
-            r#"{"memory":{"limit":64,"swap":-9223372036854775808}}"#,
-            "linux.resources.memory.swap",
-        ),
-        (
-            r#"{"memory":{"kernel":64}}"#,
-            "linux.resources.memory.kernel",
-        ),
-        (
-            r#"{"memory":{"kernelTCP":64}}"#,
-            "linux.resources.memory.kernelTCP",
-        ),
-        (
-            r#"{"memory":{"swappiness":0}}"#,
-            "linux.resources.memory.swappiness",
-        ),
-        (
-            r#"{"memory":{"disableOOMKiller":true}}"#,
-            "linux.resources.memory.disableOOMKiller",
-        ),
-        (
-            r#"{"memory":{"useHierarchy":false}}"#,
-            "linux.resources.memory.useHierarchy",
-        ),
-        (
-            r#"{"cpu":{"realtimeRuntime":1}}"#,
-            "linux.resources.cpu.realtimeRuntime",
-        ),
-        (
-            r#"{"cpu":{"quota":5,"burst":6}}"#,
-            "linux.resources.cpu.burst",
-        ),
+        (r#"{"memory":{"limit":-1,"swap":64}}"#, "linux.resources.memory.swap"),
+        (r#"{"memory":{"limit":64,"swap":63}}"#, "linux.resources.memory.swap"),
+        (r#"{"memory":{"limit":64,"swap":-9223372036854775808}}"#, "linux.resources.memory.swap"),
+        (r#"{"memory":{"kernel":64}}"#, "linux.resources.memory.kernel"),
+        (r#"{"memory":{"kernelTCP":64}}"#, "linux.resources.memory.kernelTCP"),
+        (r#"{"memory":{"swappiness":0}}"#, "linux.resources.memory.swappiness"),
+        (r#"{"memory":{"disableOOMKiller":true}}"#, "linux.resources.memory.disableOOMKiller"),
+        (r#"{"memory":{"useHierarchy":false}}"#, "linux.resources.memory.useHierarchy"),
+        (r#"{"cpu":{"realtimeRuntime":1}}"#, "linux.resources.cpu.realtimeRuntime"),
+        (r#"{"cpu":{"quota":5,"burst":6}}"#, "linux.resources.cpu.burst"),
         (r#"{"cpu":{"idle":2}}"#, "linux.resources.cpu.idle"),
         (r#"{"cpu":{"cpus":"0\n1"}}"#, "linux.resources.cpu.cpus"),
         (r#"{"cpu":{"mems":"all"}}"#, "linux.resources.cpu.mems"),
         (r#"{"pids":{"limit":0}}"#, "linux.resources.pids.limit"),
         (r#"{"pids":{"limit":-7}}"#, "linux.resources.pids.limit"),
-        (
-            r#"{"network":{"classID":1048577}}"#,
-            "linux.resources.network.classID",
-        ),
-        (
-            r#"{"blockIO":{"leafWeight":10}}"#,
-            "linux.resources.blockIO.leafWeight",
-        ),
-        (
-            r#"{"blockIO":{"weight":5}}"#,
-            "linux.resources.blockIO.weight",
-        ),
+        (r#"{"network":{"classID":1048577}}"#, "linux.resources.network.classID"),
+        (r#"{"blockIO":{"leafWeight":10}}"#, "linux.resources.blockIO.leafWeight"),
+        (r#"{"blockIO":{"weight":5}}"#, "linux.resources.blockIO.weight"),
         (
             r#"{"blockIO":{"throttleReadBpsDevice":[{"major":-1,"minor":0,"rate":6}]}}"#,
             "linux.resources.blockIO.throttleReadBpsDevice",
@@ -174,23 +116,11 @@ fn what_v2_cannot_do_is_refused_by_its_name() {
             r#"{"hugepageLimits":[{"pageSize":"2MB","limit":-2}]}"#,
             "linux.resources.hugepageLimits.limit",
         ),
-        (
-            r#"{"rdma":{"a b":{"hcaHandles":3}}}"#,
-            r#"linux.resources.rdma["a b"]"#,
-        ),
+        (r#"{"rdma":{"a b":{"hcaHandles":3}}}"#, r#"linux.resources.rdma["a b"]"#),
         (r#"{"rdma":{"a":{}}}"#, r#"linux.resources.rdma["a"]"#),
-        (
-            r#"{"unified":{"../memory.max":"1"}}"#,
-            r#"linux.resources.unified["../memory.max"]"#,
-        ),
-        (
-            r#"{"unified":{"memory":"1"}}"#,
-            r#"linux.resources.unified["memory"]"#,
-        ),
-        (
-            r#"{"unified":{"cgroup.procs":"1"}}"#,
-            r#"linux.resources.unified["cgroup.procs"]"#,
-        ),
+        (r#"{"unified":{"../memory.max":"1"}}"#, r#"linux.resources.unified["../memory.max"]"#),
+        (r#"{"unified":{"memory":"1"}}"#, r#"linux.resources.unified["memory"]"#),
+        (r#"{"unified":{"cgroup.procs":"1"}}"#, r#"linux.resources.unified["cgroup.procs"]"#),
         (r#"{"unified":{"":"1"}}"#, r#"linux.resources.unified[""]"#),
     ];
     for (resources, property) in table {
@@ -200,39 +130,18 @@ fn what_v2_cannot_do_is_refused_by_its_name() {
 
 #[test]
 fn a_huge_page_size_is_a_number_and_a_unit() {
-    for size in [
-        "",
-        "MB",
-        "2",
-        "2mb",
-        "02MB",
-        "2MB/../../x",
-        "../2MB",
-        "2 MB",
-        "2TB",
-        "é2MB",
-        "2é",
-        "-2MB",
-    ] {
+    for size in
+        ["", "MB", "2", "2mb", "02MB", "2MB/../../x", "../2MB", "2 MB", "2TB", "é2MB", "2é", "-2MB"]
+    {
         let resources = format!(r#"{{"hugepageLimits":[{{"pageSize":{size:?},"limit":1}}]}}"#);
-        assert_eq!(
-            refusal(&resources),
-            "linux.resources.hugepageLimits.pageSize",
-            "{size}"
-        );
+        assert_eq!(refusal(&resources), "linux.resources.hugepageLimits.pageSize", "{size}");
     }
 }
 
 #[test]
 fn a_cgroups_path_cannot_leave_the_tree() {
     let path = |text: &str| checked_path(Some(text));
-    for good in [
-        "/a",
-        "/kubepods/burstable/pod1/c-2_3.4",
-        "a/b",
-        "/a:b:c",
-        "/..a",
-    ] {
+    for good in ["/a", "/kubepods/burstable/pod1/c-2_3.4", "a/b", "/a:b:c", "/..a"] {
         assert_eq!(path(good), Ok(good.to_owned()));
     }
     let long = "x".repeat(256);
@@ -275,10 +184,7 @@ fn device_rules_keep_their_order_and_the_defaults_follow_the_last_general_one() 
         (Some(DeviceKind::Character), Some(10), Some(229))
     );
     assert_eq!((fuse.read, fuse.write, fuse.mknod), (true, true, false));
-    assert_eq!(
-        (rules[count + 2].major, rules[count + 2].minor),
-        (Some(8), None)
-    );
+    assert_eq!((rules[count + 2].major, rules[count + 2].minor), (Some(8), None));
 }
 
 #[test]
@@ -296,9 +202,6 @@ fn a_device_rule_that_means_nothing_is_refused() {
         r#"{"allow":true,"type":"c","major":-2,"access":"r"}"#,
         r#"{"allow":true,"type":"c","major":4294967296,"access":"r"}"#,
     ] {
-        assert_eq!(
-            refusal(&format!("{{\"devices\":[{rule}]}}")),
-            "linux.resources.devices"
-        );
+        assert_eq!(refusal(&format!("{{\"devices\":[{rule}]}}")), "linux.resources.devices");
     }
 }

@@ -44,52 +44,30 @@ fn check(plan: &Plan) {
     let user = &plan.process.user;
     let ids = user.groups.iter().chain([&user.uid, &user.gid]);
     assert!(ids.clone().all(|id| *id != u32::MAX));
-    let ranges = || {
-        plan.namespaces
-            .ids
-            .uids
-            .iter()
-            .chain(&plan.namespaces.ids.gids)
-    };
+    let ranges = || plan.namespaces.ids.uids.iter().chain(&plan.namespaces.ids.gids);
     assert!(ranges().all(|range| range.size > 0));
     assert!(ranges().all(|range| range.host.checked_add(range.size).is_some()));
     let inside = plan.masked_paths.iter().chain(&plan.readonly_paths);
     let devices = plan.devices.iter().map(|device| &device.path);
     let mounts = plan.mounts.iter().map(|mount| &mount.destination);
-    let absolute = inside
-        .chain(devices)
-        .chain(mounts)
-        .chain([&plan.process.cwd, &plan.root.path]);
+    let absolute = inside.chain(devices).chain(mounts).chain([&plan.process.cwd, &plan.root.path]);
     for path in absolute {
         assert!(path.as_bytes().starts_with(b"/"), "{path:?}");
     }
-    assert!(
-        plan.devices
-            .iter()
-            .all(|device| device.major < 4096 && device.minor < 1 << 20)
-    );
+    assert!(plan.devices.iter().all(|device| device.major < 4096 && device.minor < 1 << 20));
     let capabilities = plan.process.capabilities;
     assert_eq!(capabilities.effective & !capabilities.permitted, 0);
-    assert_eq!(
-        capabilities.ambient & !(capabilities.permitted & capabilities.inheritable),
-        0
-    );
+    assert_eq!(capabilities.ambient & !(capabilities.permitted & capabilities.inheritable), 0);
     for (path, _) in &plan.kernel.sysctl {
         let path = path.to_str().unwrap();
-        assert!(
-            Path::new(path).is_relative() && !path.contains(".."),
-            "{path}"
-        );
+        assert!(Path::new(path).is_relative() && !path.contains(".."), "{path}");
     }
 }
 
 /// JSON pointers of everything below `value`.
 fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
-        Value::Object(object) => object
-            .iter()
-            .map(|(name, inner)| (name.clone(), inner))
-            .collect(),
+        Value::Object(object) => object.iter().map(|(name, inner)| (name.clone(), inner)).collect(),
         Value::Array(list) => (0..).map(|at: usize| at.to_string()).zip(list).collect(),
         _ => Vec::new(),
     };
@@ -148,10 +126,7 @@ fn every_property_removed_or_of_another_kind_is_a_plan_or_an_error() {
             }
         }
     }
-    assert!(
-        plans > 300 && errors > 300,
-        "{plans} plans, {errors} errors"
-    );
+    assert!(plans > 300 && errors > 300, "{plans} plans, {errors} errors");
 }
 
 #[test]

@@ -19,21 +19,13 @@ const CONTAINERD: &str = include_str!("../../../tests/configs/containerd-pod.jso
 
 #[test]
 fn what_other_tools_write_becomes_a_plan() {
-    for (name, text) in [
-        ("runc", RUNC),
-        ("crun", CRUN),
-        ("podman", PODMAN),
-        ("containerd", CONTAINERD),
-    ] {
+    for (name, text) in
+        [("runc", RUNC), ("crun", CRUN), ("podman", PODMAN), ("containerd", CONTAINERD)]
+    {
         let plan = plan(text).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(plan.config, text, "{name}");
         assert!(plan.namespaces.makes(CloneFlags::CLONE_NEWNS), "{name}");
-        assert!(
-            plan.mounts
-                .iter()
-                .any(|mount| mount.kind == MountKind::Cgroup),
-            "{name}"
-        );
+        assert!(plan.mounts.iter().any(|mount| mount.kind == MountKind::Cgroup), "{name}");
         assert!(plan.masked_paths.contains(&c"/proc/kcore".into()), "{name}");
         assert_eq!(plan.devices.len(), 6, "{name}");
     }
@@ -45,10 +37,7 @@ fn the_default_of_runc_warns_of_its_ambient_set_and_of_nothing_else() {
     let [only] = &warnings[..] else {
         panic!("{warnings:?}");
     };
-    assert!(
-        only.starts_with("process.capabilities.ambient: without CAP_KILL"),
-        "{only}"
-    );
+    assert!(only.starts_with("process.capabilities.ambient: without CAP_KILL"), "{only}");
 }
 
 #[test]
@@ -66,20 +55,11 @@ fn the_full_configuration_arrives_in_the_kernels_numbers() {
         CLONE_NEWTIME,
     ];
     assert!(every.iter().all(|flag| plan.namespaces.makes(*flag)));
-    assert_eq!(
-        plan.namespaces.clock_offsets,
-        [("boottime", -5, 0), ("monotonic", 100, 5)]
-    );
-    assert_eq!(
-        plan.root.propagation,
-        (MsFlags::MS_PRIVATE | MsFlags::MS_REC).bits()
-    );
+    assert_eq!(plan.namespaces.clock_offsets, [("boottime", -5, 0), ("monotonic", 100, 5)]);
+    assert_eq!(plan.root.propagation, (MsFlags::MS_PRIVATE | MsFlags::MS_REC).bits());
     assert!(plan.root.readonly);
     assert!(plan.root.path.to_str().unwrap().ends_with("/rootfs"));
-    assert_eq!(
-        plan.process.args,
-        ["sh", "-c", "true"].map(|text| CString::new(text).unwrap())
-    );
+    assert_eq!(plan.process.args, ["sh", "-c", "true"].map(|text| CString::new(text).unwrap()));
     assert_eq!(plan.process.console_size, Some((25, 80)));
     assert_eq!(plan.process.user.groups, [5, 6]);
     assert_eq!(plan.process.user.umask, 0o077);
@@ -91,10 +71,7 @@ fn the_full_configuration_arrives_in_the_kernels_numbers() {
     assert_eq!(plan.kernel.sysctl[0].0.as_c_str(), c"kernel/shmmax");
     assert_eq!(
         plan.annotations,
-        [
-            ("a".into(), String::new()),
-            ("org.example.b".into(), "2".into())
-        ]
+        [("a".into(), String::new()), ("org.example.b".into(), "2".into())]
     );
     let fuse = plan.devices.last().unwrap();
     assert_eq!(
@@ -109,12 +86,7 @@ fn the_full_configuration_arrives_in_the_kernels_numbers() {
     assert!(
         matches!(kinds[3], MountKind::Bind { recursive: true, source } if **source == *c"/etc")
     );
-    assert!(
-        plan.mounts[3]
-            .idmap
-            .as_ref()
-            .is_some_and(|idmap| idmap.recursive)
-    );
+    assert!(plan.mounts[3].idmap.as_ref().is_some_and(|idmap| idmap.recursive));
     assert_eq!(kinds[4], &MountKind::Remount);
 }
 
@@ -128,10 +100,7 @@ fn relative_paths_start_at_the_bundle() {
     let plan = Plan::from_bundle("test", bundle.path()).unwrap();
     let inside = |name: &str| bundle.path().canonicalize().unwrap().join(name);
     assert_eq!(plan.bundle, inside(""));
-    assert_eq!(
-        Path::new(plan.root.path.to_str().unwrap()),
-        inside("rootfs")
-    );
+    assert_eq!(Path::new(plan.root.path.to_str().unwrap()), inside("rootfs"));
     let MountKind::Bind { source, .. } = &plan.mounts[3].kind else {
         panic!("no bind");
     };
@@ -145,33 +114,21 @@ fn a_bundle_that_cannot_be_read_is_named_with_the_cure() {
     let message = |bundle: &Path| Plan::from_bundle("test", bundle).unwrap_err().to_string();
     assert_eq!(
         message(bundle.path()),
-        format!(
-            "{}: does not exist; `jec spec > config.json` makes one",
-            shown.display()
-        )
+        format!("{}: does not exist; `jec spec > config.json` makes one", shown.display())
     );
     assert!(message(&bundle.path().join("none")).contains("none is not a directory: "));
     nix::unistd::mkfifo(&shown, nix::sys::stat::Mode::S_IRUSR).unwrap();
-    assert_eq!(
-        message(bundle.path()),
-        format!("{}: is not a regular file", shown.display())
-    );
+    assert_eq!(message(bundle.path()), format!("{}: is not a regular file", shown.display()));
     fs::remove_file(&shown).unwrap();
     fs::create_dir(&shown).unwrap();
-    assert_eq!(
-        message(bundle.path()),
-        format!("{}: is not a regular file", shown.display())
-    );
+    assert_eq!(message(bundle.path()), format!("{}: is not a regular file", shown.display()));
 }
 
 #[test]
 fn a_document_that_is_none_says_where_it_breaks() {
     let deep = "[".repeat(100_000);
     let cases: [(&[u8], &str); 7] = [
-        (
-            b"",
-            "config.json: is not JSON: EOF while parsing a value at line 1 column 0",
-        ),
+        (b"", "config.json: is not JSON: EOF while parsing a value at line 1 column 0"),
         (
             b"{\n  \"ociVersion\": \"1.0",
             "config.json: is not JSON: EOF while parsing a string at line 2 column 20",
@@ -181,15 +138,9 @@ fn a_document_that_is_none_says_where_it_breaks() {
             "config.json: is not JSON: recursion limit exceeded at line 1 column 128",
         ),
         (b"\xff", "config.json: is not UTF-8"),
-        (
-            b"\xef\xbb\xbf{}",
-            "config.json: is not JSON: expected value at line 1 column 1",
-        ),
+        (b"\xef\xbb\xbf{}", "config.json: is not JSON: expected value at line 1 column 1"),
         (b"[]", "config.json: is not an object"),
-        (
-            b"{} {}",
-            "config.json: is not JSON: trailing characters at line 1 column 4",
-        ),
+        (b"{} {}", "config.json: is not JSON: trailing characters at line 1 column 4"),
     ];
     for (text, message) in cases {
         let error = plan(text).unwrap_err().to_string();
@@ -197,21 +148,13 @@ fn a_document_that_is_none_says_where_it_breaks() {
     }
     let large = vec![b' '; (4 << 20) + 1];
     let error = plan(large).unwrap_err().to_string();
-    assert!(
-        error.ends_with("config.json: is larger than 4194304 bytes"),
-        "{error}"
-    );
+    assert!(error.ends_with("config.json: is larger than 4194304 bytes"), "{error}");
 }
 
 #[test]
 fn unknown_properties_are_ignored() {
     let odd = json!({"a": [null]});
-    for pointer in [
-        "/unknown",
-        "/linux/unknown",
-        "/process/commandLine2",
-        "/mounts/0/unknown",
-    ] {
+    for pointer in ["/unknown", "/linux/unknown", "/process/commandLine2", "/mounts/0/unknown"] {
         assert!(changed(&[(pointer, odd.clone())]).is_ok(), "{pointer}");
     }
 }

@@ -48,28 +48,17 @@ fn sysctls_need_the_namespace_that_they_belong_to() {
         assert!(changed(&changes).is_ok(), "{key}");
         changes[0] = only(&["mount"]).swap_remove(0);
         let found = error(&changes);
-        assert!(
-            found.contains("is not the container's own"),
-            "{key}: {found}"
-        );
+        assert!(found.contains("is not the container's own"), "{key}: {found}");
     }
-    for key in [
-        "kernel.core_pattern",
-        "vm.swappiness",
-        "kernel.shmmaxx",
-        "kernel.msgmax/x",
-        "net",
-    ] {
+    for key in ["kernel.core_pattern", "vm.swappiness", "kernel.shmmaxx", "kernel.msgmax/x", "net"]
+    {
         let found = error(&[("/linux/sysctl", json!({key: "1"}))]);
         assert!(found.contains("belongs to no namespace"), "{key}: {found}");
     }
     let twice = json!({"net.core.somaxconn": "1", "net/core/somaxconn": "2"});
     assert!(error(&[("/linux/sysctl", twice)]).contains("is given twice"));
     let name = json!({"kernel.hostname": "other"});
-    assert_eq!(
-        error(&[("/linux/sysctl", name)]),
-        "hostname: is also set in linux.sysctl"
-    );
+    assert_eq!(error(&[("/linux/sysctl", name)]), "hostname: is also set in linux.sysctl");
 }
 
 #[test]
@@ -78,11 +67,7 @@ fn a_namespace_path_that_leads_to_our_own_protects_nothing() {
     let offsets = ("/linux/timeOffsets", Value::Null);
     let uts = error(&[("/linux/namespaces", join("uts", "uts")), offsets.clone()]);
     assert!(uts.starts_with("hostname: needs a uts namespace"), "{uts}");
-    let names = [
-        ("/hostname", Value::Null),
-        ("/domainname", Value::Null),
-        offsets,
-    ];
+    let names = [("/hostname", Value::Null), ("/domainname", Value::Null), offsets];
     let mut changes = names.to_vec();
     changes.push(("/linux/namespaces", join("network", "net")));
     let sysctl = ("/linux/sysctl", json!({"net.core.somaxconn": "1"}));
@@ -91,10 +76,7 @@ fn a_namespace_path_that_leads_to_our_own_protects_nothing() {
     assert!(found.contains("would change the host"), "{found}");
     let mount = json!([{"type": "mount", "path": "/proc/self/ns/mnt"}]);
     let found = error(&[("/linux/namespaces", mount)]);
-    assert!(
-        found.starts_with("linux.namespaces: needs one of type mount"),
-        "{found}"
-    );
+    assert!(found.starts_with("linux.namespaces: needs one of type mount"), "{found}");
 }
 
 #[test]
@@ -111,12 +93,7 @@ fn joined_namespaces_come_in_an_order_that_works() {
         ("/linux/sysctl", json!({})),
     ]);
     let plan = changed(&changes).unwrap();
-    let order: Vec<_> = plan
-        .namespaces
-        .joined
-        .iter()
-        .map(|(_, path)| path.as_c_str())
-        .collect();
+    let order: Vec<_> = plan.namespaces.joined.iter().map(|(_, path)| path.as_c_str()).collect();
     assert_eq!(order, [c"/u", c"/p", c"/n"]);
     assert!(plan.namespaces.makes(CloneFlags::CLONE_NEWIPC));
     assert_eq!(plan.warnings.len(), 2, "{:?}", plan.warnings);
@@ -127,36 +104,19 @@ fn joined_namespaces_come_in_an_order_that_works() {
 fn maps_and_offsets_without_their_namespace_are_refused() {
     let mount = ("/linux/namespaces", json!([{"type": "mount"}]));
     let found = error(std::slice::from_ref(&mount));
-    assert_eq!(
-        found,
-        "linux.uidMappings: there is no user namespace to map ids for"
-    );
-    let found = error(&[
-        mount,
-        ("/linux/uidMappings", Value::Null),
-        ("/linux/gidMappings", Value::Null),
-    ]);
-    assert!(
-        found.starts_with("linux.timeOffsets: needs a new time namespace"),
-        "{found}"
-    );
+    assert_eq!(found, "linux.uidMappings: there is no user namespace to map ids for");
+    let found =
+        error(&[mount, ("/linux/uidMappings", Value::Null), ("/linux/gidMappings", Value::Null)]);
+    assert!(found.starts_with("linux.timeOffsets: needs a new time namespace"), "{found}");
 }
 
 #[test]
 fn a_configured_device_takes_the_place_of_the_default_one() {
     let device =
         |path: &str| json!({"path": path, "type": "c", "major": 1, "minor": 3, "fileMode": 0o600});
-    let list = json!([
-        device("//dev/./null"),
-        device("/opt/null"),
-        device("/dev/ptmx")
-    ]);
+    let list = json!([device("//dev/./null"), device("/opt/null"), device("/dev/ptmx")]);
     let plan = changed(&[("/linux/devices", list)]).unwrap();
-    let null: Vec<_> = plan
-        .devices
-        .iter()
-        .filter(|device| *device.path == *c"/dev/null")
-        .collect();
+    let null: Vec<_> = plan.devices.iter().filter(|device| *device.path == *c"/dev/null").collect();
     assert_eq!((null.len(), null[0].mode), (1, 0o600));
     assert_eq!(plan.devices.len(), 7);
     assert_eq!(plan.warnings.len(), 1);
@@ -167,11 +127,7 @@ fn a_configured_device_takes_the_place_of_the_default_one() {
 #[test]
 fn what_may_pass_is_said_in_a_warning() {
     let cases = [
-        (
-            "/mounts/0/destination",
-            json!("proc"),
-            "mounts[0].destination: proc is taken from /",
-        ),
+        ("/mounts/0/destination", json!("proc"), "mounts[0].destination: proc is taken from /"),
         (
             "/mounts/3/options",
             json!(["bind"]),
@@ -187,16 +143,8 @@ fn what_may_pass_is_said_in_a_warning() {
             json!(["iversion"]),
             "mounts[0].options: iversion has no effect here",
         ),
-        (
-            "/process/user/username",
-            json!("root"),
-            "process.user.username: ",
-        ),
-        (
-            "/ociVersion",
-            json!("1.9.0"),
-            "ociVersion: 1.9.0 is newer than 1.3",
-        ),
+        ("/process/user/username", json!("root"), "process.user.username: "),
+        ("/ociVersion", json!("1.9.0"), "ociVersion: 1.9.0 is newer than 1.3"),
     ];
     for (pointer, value, message) in cases {
         let plan = changed(&[(pointer, value)]).unwrap();
