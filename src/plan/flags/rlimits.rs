@@ -76,7 +76,7 @@ pub(super) fn rlimits(flags: &[UlimitFlag]) -> Result<Option<Vec<PosixRlimit>>> 
             .soft(flag.soft)
             .hard(flag.hard)
             .build()
-            .map_err(super::incomplete)?;
+            .map_err(|error| super::incomplete(&error))?;
         limits.retain(|other| other.typ() != flag.kind);
         limits.push(limit);
     }
