@@ -97,7 +97,7 @@ pub struct ContainerFlags {
     /// Run a small process 1 before the command: it reaps orphans and passes signals on
     #[arg(long, help_heading = "Process")]
     pub init: bool,
-    /// Resource limit: NAME=SOFT[:HARD] as in setrlimit(2), numbers or unlimited, e.g. nofile=1024:2048
+    /// Resource limit of setrlimit(2): NAME=BOTH or NAME=SOFT:HARD, numbers or unlimited, e.g. nofile=1024:2048
     #[arg(long, value_name = "LIMIT", value_parser = rlimits::ulimit)]
     #[arg(help_heading = "Process")]
     pub ulimit: Vec<UlimitFlag>,
@@ -146,13 +146,13 @@ pub struct ContainerFlags {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub io_weight: Option<u16>,
 
-    /// Show a file or directory of the host inside: SRC:DST[:ro], e.g. ./src:/src:ro
+    /// Show a file or directory of the host inside, read-only with :ro, e.g. ./src:/src:ro
     #[arg(short, long, value_name = "SRC:DST", value_parser = mounts::volume, help_heading = "Files")]
     pub volume: Vec<MountFlag>,
     /// The same in words, e.g. type=bind,source=./src,target=/src,readonly
     #[arg(long, value_name = "WORDS", value_parser = mounts::mount, help_heading = "Files")]
     pub mount: Vec<MountFlag>,
-    /// An empty directory in memory: DST[:OPTIONS], e.g. /scratch:size=16m,mode=1777
+    /// An empty directory in memory: DST, or DST and options, e.g. /scratch:size=16m,mode=1777
     #[arg(long, value_name = "DST", value_parser = mounts::tmpfs, help_heading = "Files")]
     pub tmpfs: Vec<MountFlag>,
     /// Make the root file system read-only
