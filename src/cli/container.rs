@@ -50,7 +50,7 @@ pub struct ContainerFlags {
     #[arg(value_name = "TARGET] [COMMAND", trailing_var_arg = true)]
     #[arg(allow_hyphen_values = false)]
     words: Vec<String>,
-    /// The words of the command, once [`parse`] has told them from the target.
+    /// The words of the command, once [`parse`](super::parse) has told them from the target.
     #[arg(skip)]
     pub command: Vec<String>,
     /// A `--` stood before the command.
