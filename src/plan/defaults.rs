@@ -7,7 +7,9 @@ use oci_spec::runtime::{
     LinuxDeviceCgroup, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType, Mount,
 };
 
+use super::IdMaps;
 use super::flags::Machine;
+use crate::cli::Net;
 
 /// Root inside keeps what an installation of packages needs, and nothing that
 /// reaches beyond the container: neither NET_RAW nor MKNOD, which docker grants.
@@ -66,23 +68,11 @@ pub fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> M
     mount
 }
 
-/// How the container lives, as far as the default mounts depend on it.
-#[derive(Debug, Clone, Copy)]
-pub struct Surroundings {
-    /// It has a network namespace of its own.
-    pub own_network: bool,
-    /// It has a user namespace of its own.
-    pub own_users: bool,
-    /// Its group 5, which owns terminals, exists.
-    pub has_group_5: bool,
-    /// The machine has nothing but cgroup2.
-    pub pure_cgroup2: bool,
-}
-
 /// The file systems of the kernel, in the order in which they lie on each other.
-pub fn mounts(around: Surroundings) -> Vec<Mount> {
+/// `users` are the id maps of the container's own user namespace, if it has one.
+pub fn mounts(net: Net, users: Option<&IdMaps>, machine: &Machine) -> Vec<Mount> {
     let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
-    if around.has_group_5 {
+    if users.is_none_or(|maps| maps.has_gid(5)) {
         // The group tty of every distribution; devpts refuses one that is not mapped.
         pts.push("gid=5");
     }
@@ -94,9 +84,9 @@ pub fn mounts(around: Surroundings) -> Vec<Mount> {
         mount("/dev/pts", "devpts", "devpts", &pts),
         mount("/dev/shm", "tmpfs", "shm", &memory),
         mount("/dev/mqueue", "mqueue", "mqueue", &closed),
-        sys(around),
+        sys(net, users),
     ];
-    if around.pure_cgroup2 {
+    if machine.pure_cgroup2 {
         // Beside cgroup v1 it would show a tree without the controllers in use.
         let options = ["ro", "nosuid", "noexec", "nodev"];
         mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
@@ -107,17 +97,16 @@ pub fn mounts(around: Surroundings) -> Vec<Mount> {
 /// A new sysfs shows the devices of a network namespace, so the kernel wants
 /// rights over that namespace (sysfs_init_fs_context, fs/sysfs/mount.c): with
 /// the host's network and other users only the host's own /sys can be shown.
-fn sys(around: Surroundings) -> Mount {
-    if around.own_users && !around.own_network {
-        let options = ["rbind", "rro", "nosuid", "noexec", "nodev"];
-        mount("/sys", "bind", "/sys", &options)
+fn sys(net: Net, users: Option<&IdMaps>) -> Mount {
+    if net == Net::Host && users.is_some() {
+        mount("/sys", "bind", "/sys", &["rbind", "rro", "nosuid", "noexec", "nodev"])
     } else {
         mount("/sys", "sysfs", "sysfs", &["ro", "nosuid", "noexec", "nodev"])
     }
 }
 
 /// linux.namespaces: everything of its own, except what the flags share.
-pub fn namespaces(own_network: bool, own_users: bool, own_time: bool) -> Vec<LinuxNamespace> {
+pub fn namespaces(net: Net, own_users: bool, own_time: bool) -> Vec<LinuxNamespace> {
     use LinuxNamespaceType::{Cgroup, Ipc, Mount, Network, Pid, Time, User, Uts};
     [
         (User, own_users),
@@ -126,7 +115,7 @@ pub fn namespaces(own_network: bool, own_users: bool, own_time: bool) -> Vec<Lin
         (Ipc, true),
         (Uts, true),
         (Cgroup, true),
-        (Network, own_network),
+        (Network, net == Net::None),
         (Time, own_time),
     ]
     .into_iter()

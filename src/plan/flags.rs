@@ -27,14 +27,14 @@ pub use machine::Machine;
 pub use target::Target;
 
 use super::IdMaps;
-use super::defaults::{self, Surroundings};
-use super::host_root;
 use super::user::{Accounts, Identity};
-use crate::cli::{ContainerFlags, Net};
+use super::{defaults, host_root};
+use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
 
-/// The version of the specification whose words are used.
-const VERSION: &str = "1.2.0";
+/// The version of the specification that brought the last of the words used here
+/// (time namespaces); a higher number would lock out runtimes that understand it all.
+const VERSION: &str = "1.1.0";
 
 /// Where `--init` shows jec's own program: in /dev, which is a tmpfs of ours on every root.
 const INIT: &str = "/dev/init";
@@ -78,7 +78,7 @@ pub fn json(spec: &Spec) -> Result<String> {
 }
 
 /// Where oci-spec has a type that only its builder can fill.
-fn incomplete(error: oci_spec::OciSpecError) -> Error {
+fn incomplete(error: &oci_spec::OciSpecError) -> Error {
     Error::config("config.json", error.to_string())
 }
 
@@ -116,17 +116,11 @@ fn mount_list(
     maps: Option<&IdMaps>,
     machine: &Machine,
 ) -> Result<Vec<Mount>> {
-    let own_network = flags.net == Net::None;
     let mut mounts = match target {
-        Target::Host => host_root::mounts(&machine.host_paths, !own_network),
+        Target::Host => host_root::mounts(&machine.host_paths, flags.net),
         _ => vec![],
     };
-    mounts.extend(defaults::mounts(Surroundings {
-        own_network,
-        own_users: maps.is_some(),
-        has_group_5: maps.is_none_or(|maps| ids::has(&maps.gids, 5)),
-        pure_cgroup2: machine.pure_cgroup2,
-    }));
+    mounts.extend(defaults::mounts(flags.net, maps, machine));
     let asked: Vec<_> = flags.mount.iter().chain(&flags.volume).chain(&flags.tmpfs).collect();
     mounts::add(&mut mounts, &asked, &machine.directory)?;
     if flags.init {
@@ -160,10 +154,10 @@ fn process(
 }
 
 fn arguments(flags: &ContainerFlags) -> Vec<String> {
-    let mut words: Vec<String> = match flags.init {
-        true => [INIT, "init", "--"].map(Into::into).to_vec(),
-        false => vec![],
-    };
+    let mut words: Vec<String> = Vec::new();
+    if flags.init {
+        words.extend([INIT, "init", "--"].map(Into::into));
+    }
     match &flags.command[..] {
         [] => words.push("/bin/sh".into()),
         command => words.extend_from_slice(command),
@@ -186,10 +180,10 @@ fn user(identity: &Identity, maps: Option<&IdMaps>) -> Result<User> {
         );
         Err(Error::config("--user", problem))
     };
-    if !ids::has(&maps.uids, identity.uid) {
+    if !maps.has_uid(identity.uid) {
         return unmapped("user", identity.uid);
     }
-    if let Some(group) = identity.groups.iter().find(|group| !ids::has(&maps.gids, **group)) {
+    if let Some(group) = identity.groups.iter().find(|group| !maps.has_gid(**group)) {
         return unmapped("group", *group);
     }
     // In a namespace with a single group setgroups(2) is denied to ordinary users
@@ -207,8 +201,7 @@ fn linux(
     machine: &Machine,
 ) -> Result<Linux> {
     let offsets = kernel::time_offsets(&flags.time_offset);
-    let own_network = flags.net == Net::None;
-    let namespaces = defaults::namespaces(own_network, maps.is_some(), offsets.is_some());
+    let namespaces = defaults::namespaces(flags.net, maps.is_some(), offsets.is_some());
     let readonly = defaults::READONLY.iter().map(ToString::to_string).collect();
     let mut linux = Linux::default();
     linux

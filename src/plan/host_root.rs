@@ -10,6 +10,7 @@
 use oci_spec::runtime::Mount;
 
 use super::defaults::mount;
+use crate::cli::Net;
 
 /// root.path: a directory that every machine has. The first mount covers it.
 pub const PATH: &str = "/usr";
@@ -52,11 +53,12 @@ pub fn candidates() -> impl Iterator<Item = &'static str> {
 }
 
 /// The mounts that make the root, before all others. `existing` is what the
-/// machine has of the [`candidates`]; `network` whether its network is shared.
-pub fn mounts(existing: &[&str], network: bool) -> Vec<Mount> {
+/// machine has of the [`candidates`]; the network
+/// of the host needs its name servers.
+pub fn mounts(existing: &[&str], net: Net) -> Vec<Mount> {
     // The runtime takes a mount on / for the new root.
     let root = mount("/", "tmpfs", "tmpfs", &["mode=755", "size=16m", "nosuid", "nodev"]);
-    let shown = |path: &&str| network || !NETWORK.contains(path);
+    let shown = |path: &&str| net == Net::Host || !NETWORK.contains(path);
     let binds = existing.iter().copied().filter(shown).map(bind);
     std::iter::once(root).chain(binds).chain(empty()).collect()
 }
@@ -80,23 +82,23 @@ fn empty() -> [Mount; 4] {
 mod tests {
     use super::*;
 
-    fn destinations(network: bool) -> Vec<String> {
+    fn destinations(net: Net) -> Vec<String> {
         let existing: Vec<&str> = candidates().collect();
-        let mounts = mounts(&existing, network);
+        let mounts = mounts(&existing, net);
         mounts.iter().map(|mount| mount.destination().display().to_string()).collect()
     }
 
     #[test]
     fn the_root_itself_is_the_first_mount_and_a_tmpfs() {
-        let mounts = mounts(&["/usr"], false);
+        let mounts = mounts(&["/usr"], Net::None);
         assert_eq!(mounts[0].destination(), "/");
         assert_eq!(mounts[0].typ().as_deref(), Some("tmpfs"));
-        assert_eq!(destinations(false).iter().filter(|path| *path == "/").count(), 1);
+        assert_eq!(destinations(Net::None).iter().filter(|path| *path == "/").count(), 1);
     }
 
     #[test]
     fn what_the_host_lacks_is_left_out() {
-        let mounts = mounts(&["/usr", "/bin"], false);
+        let mounts = mounts(&["/usr", "/bin"], Net::None);
         let binds = mounts.iter().filter(|mount| mount.typ().as_deref() == Some("bind"));
         assert_eq!(binds.count(), 2);
     }
@@ -104,7 +106,7 @@ mod tests {
     #[test]
     fn everything_of_the_host_is_read_only_to_the_last_mount() {
         let existing: Vec<&str> = candidates().collect();
-        for mount in mounts(&existing, true) {
+        for mount in mounts(&existing, Net::Host) {
             if mount.typ().as_deref() == Some("bind") {
                 let options = mount.options().clone().unwrap();
                 assert!(options.contains(&"rro".into()), "{mount:?}");
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn no_directory_of_secrets_is_shown() {
-        for path in destinations(true) {
+        for path in destinations(Net::Host) {
             for secret in [
                 "/etc",
                 "/etc/shadow",
@@ -133,7 +135,7 @@ mod tests {
 
     #[test]
     fn name_servers_are_shown_only_with_the_network_of_the_host() {
-        let has = |network| destinations(network).contains(&"/etc/resolv.conf".into());
-        assert!(has(true) && !has(false));
+        let has = |net| destinations(net).contains(&"/etc/resolv.conf".into());
+        assert!(has(Net::Host) && !has(Net::None));
     }
 }

@@ -29,14 +29,14 @@ pub fn name(text: &str) -> std::result::Result<CapabilityName, String> {
     if let Ok(found) = Capability::from_str(&format!("CAP_{short}")) {
         return Ok(CapabilityName::One(found));
     }
-    let mut names: Vec<String> = caps::all().iter().map(short_name).collect();
+    let mut names: Vec<String> = caps::all().into_iter().map(short_name).collect();
     names.sort_by_cached_key(|name| (distance(short, name), name.clone()));
     names.truncate(3);
     Err(format!("no capability has this name; the nearest are {}", names.join(", ")))
 }
 
 /// Without CAP_, as the flags take it.
-fn short_name(capability: &Capability) -> String {
+fn short_name(capability: Capability) -> String {
     capability.to_string().trim_start_matches("CAP_").into()
 }
 
@@ -76,9 +76,9 @@ pub(super) fn bounding(
     let mut found = Vec::new();
     for capability in in_order() {
         let (added, dropped) = (one(add, capability), one(drop, capability));
-        let flag = format!("--cap-add {}", short_name(&capability));
+        let flag = format!("--cap-add {}", short_name(capability));
         if added && dropped {
-            let problem = format!("--cap-drop {} asks for the opposite", short_name(&capability));
+            let problem = format!("--cap-drop {} asks for the opposite", short_name(capability));
             return Err(Error::config(flag, problem));
         }
         if added && !has(capability) {
@@ -141,7 +141,7 @@ pub(super) fn sets(
 /// The specification's type.
 fn specified<'a>(from: impl Iterator<Item = &'a Capability>) -> Result<Capabilities> {
     from.map(|capability| {
-        runtime::Capability::from_str(&short_name(capability)).map_err(|_| {
+        runtime::Capability::from_str(&short_name(*capability)).map_err(|_| {
             Error::config(capability.to_string(), "the specification has no such name")
         })
     })

@@ -72,8 +72,18 @@ fn overlap(a: &IdRange, b: &IdRange) -> bool {
     meet(a.container, b.container) || meet(a.host, b.host)
 }
 
-/// Whether the map has this id of the container.
-pub(super) fn has(map: &[IdRange], id: u32) -> bool {
+impl IdMaps {
+    /// Whether the container has this user.
+    pub fn has_uid(&self, id: u32) -> bool {
+        has(&self.uids, id)
+    }
+    /// Whether the container has this group.
+    pub fn has_gid(&self, id: u32) -> bool {
+        has(&self.gids, id)
+    }
+}
+
+fn has(map: &[IdRange], id: u32) -> bool {
     map.iter().any(|line| id >= line.container && id - line.container < line.size)
 }
 
@@ -134,7 +144,7 @@ fn lines(ranges: &[subids::Range], mut container: u32) -> Vec<IdRange> {
 pub(super) fn specified(map: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
     let line = |range: &IdRange| {
         let line = LinuxIdMappingBuilder::default().container_id(range.container);
-        line.host_id(range.host).size(range.size).build().map_err(super::incomplete)
+        line.host_id(range.host).size(range.size).build().map_err(|error| super::incomplete(&error))
     };
     map.iter().map(line).collect()
 }

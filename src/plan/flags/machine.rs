@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use crate::cli::{ContainerFlags, Userns};
 use crate::error::{Error, Result};
 use crate::plan::{host_root, user};
 use crate::sys::file;
@@ -19,7 +20,7 @@ pub struct Machine {
     pub uid: u32,
     /// Effective group.
     pub gid: u32,
-    /// The user's name in /etc/passwd.
+    /// The name of an ordinary user in /etc/passwd.
     pub user_name: Option<String>,
     /// Standard input and output are terminals.
     pub terminal: bool,
@@ -39,13 +40,13 @@ pub struct Machine {
     pub bounding: u64,
     /// The number of the kernel's last capability.
     pub last_capability: u32,
-    /// /etc/subuid; empty where there is none.
+    /// /etc/subuid; empty where there is none, or none is needed.
     pub subuid: String,
-    /// /etc/subgid; empty where there is none.
+    /// /etc/subgid, likewise.
     pub subgid: String,
-    /// newuidmap(1) and newgidmap(1) are on PATH.
+    /// newuidmap(1) and newgidmap(1) are on an ordinary user's PATH.
     pub has_map_helpers: bool,
-    /// Those of [`host_root::candidates`] that exist.
+    /// Those of [`host_root::candidates`] that exist, when there is no TARGET.
     pub host_paths: Vec<&'static str>,
     /// The thermal counters of the processors, where there are any.
     pub thermal_throttle: Vec<String>,
@@ -55,45 +56,72 @@ pub struct Machine {
 const LIMIT: usize = 16 << 20;
 
 impl Machine {
-    /// Looks at this machine. The cgroup module knows the two facts about cgroups.
-    pub fn look(controllers: Vec<String>, pure_cgroup2: bool) -> Result<Self> {
+    /// Looks at this machine, as far as the flags need it: every question is a
+    /// system call, and a start takes 2 ms. The cgroup module knows the two
+    /// facts about cgroups.
+    pub fn look(
+        flags: &ContainerFlags,
+        controllers: Vec<String>,
+        pure_cgroup2: bool,
+    ) -> Result<Self> {
         let status = file::read_file(file::HERE, c"/proc/self/status", LIMIT)?;
         let last = file::read_file(file::HERE, c"/proc/sys/kernel/cap_last_cap", 64)?;
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let uid = status_number(&status, "Uid:", 1, 10)?;
-        let proc_link = |name: &CStr| {
-            let text = file::readlinkat(file::HERE, name)?;
-            text.into_string().map_err(|_| {
-                Error::config("a path of this machine", "not UTF-8: config.json cannot name it")
-            })
-        };
-        Ok(Self {
-            uid,
+        let mut machine = Self {
+            uid: status_number(&status, "Uid:", 1, 10)?,
             gid: status_number(&status, "Gid:", 1, 10)?,
-            user_name: user::login_name(&optional(c"/etc/passwd")?, uid),
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
-            directory: proc_link(c"/proc/self/cwd")?.into(),
-            binary: proc_link(c"/proc/self/exe")?.into(),
+            environment: environment(),
+            directory: link(c"/proc/self/cwd")?,
+            binary: link(c"/proc/self/exe")?,
             id: format!("jec-{}", std::process::id()),
             controllers,
             pure_cgroup2,
             bounding: status_number(&status, "CapBnd:", 0, 16)?,
-            last_capability: last
-                .trim()
-                .parse()
-                .map_err(|_| strange("/proc/sys/kernel/cap_last_cap"))?,
-            subuid: optional(c"/etc/subuid")?,
-            subgid: optional(c"/etc/subgid")?,
-            has_map_helpers: ["newuidmap", "newgidmap"]
-                .iter()
-                .all(|name| on_path(&environment, name)),
-            host_paths: host_root::candidates().filter(|path| exists(path)).collect(),
+            last_capability: last.trim().parse().map_err(|_| strange("cap_last_cap"))?,
             thermal_throttle: thermal_throttle()?,
-            environment,
-        })
+            ..Self::default()
+        };
+        machine.look_at_ids(flags)?;
+        if flags.target.is_none() {
+            machine.host_paths = host_root::candidates().filter(|path| exists(path)).collect();
+        }
+        Ok(machine)
     }
+
+    /// Where the ids of a user namespace may come from, if it can come to one.
+    fn look_at_ids(&mut self, flags: &ContainerFlags) -> Result<()> {
+        let ordinary = self.uid != 0;
+        if ordinary || flags.userns == Some(Userns::Auto) {
+            self.subuid = optional(c"/etc/subuid")?;
+            self.subgid = optional(c"/etc/subgid")?;
+        }
+        if ordinary {
+            self.user_name = user::login_name(&optional(c"/etc/passwd")?, self.uid);
+            self.has_map_helpers = ["newuidmap", "newgidmap"].iter().all(|name| self.finds(name));
+        }
+        Ok(())
+    }
+
+    /// Whether PATH leads to the program.
+    fn finds(&self, program: &str) -> bool {
+        let path = self.environment.get("PATH").map_or("", |path| path);
+        let mut directories = path.split(':').filter(|directory| directory.starts_with('/'));
+        directories.any(|directory| exists(&format!("{directory}/{program}")))
+    }
+}
+
+/// The environment without what config.json could not say.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Where a link of /proc leads.
+fn link(name: &CStr) -> Result<PathBuf> {
+    let path = file::readlinkat(file::HERE, name)?.into_string();
+    let problem = "not UTF-8, so config.json cannot name it";
+    path.map(Into::into).map_err(|_| Error::config(name.to_string_lossy(), problem))
 }
 
 /// The number in a column of a line of /proc/PID/status (proc(5)).
@@ -102,11 +130,11 @@ fn status_number<T: TryFrom<u64>>(status: &str, key: &str, column: usize, base: 
     let word = line.and_then(|line| line.split_whitespace().nth(column));
     word.and_then(|word| u64::from_str_radix(word, base).ok())
         .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| strange("/proc/self/status"))
+        .ok_or_else(|| strange("self/status"))
 }
 
-fn strange(path: &str) -> Error {
-    Error::machine(format!("{path} does not read as proc(5) says"), "mount proc on /proc")
+fn strange(name: &str) -> Error {
+    Error::machine(format!("/proc/…/{name} does not read as proc(5) says"), "mount proc on /proc")
 }
 
 /// A file that need not exist.
@@ -120,12 +148,6 @@ fn optional(path: &CStr) -> Result<String> {
 /// Whether the path exists: a question only, so the answer "no" has no reason.
 fn exists(path: &str) -> bool {
     CString::new(path).is_ok_and(|path| file::openat(file::HERE, &path, OFlag::O_PATH, 0).is_ok())
-}
-
-fn on_path(environment: &BTreeMap<String, String>, program: &str) -> bool {
-    let path = environment.get("PATH").map_or("", |path| path);
-    let directories = path.split(':').filter(|directory| directory.starts_with('/'));
-    directories.into_iter().any(|directory| exists(&format!("{directory}/{program}")))
 }
 
 /// The counters of every processor, or none: a virtual machine has no thermometer.
@@ -142,13 +164,16 @@ fn thermal_throttle() -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Command;
 
     #[test]
     fn this_machine_can_be_looked_at() {
-        let machine = Machine::look(vec![], false).unwrap();
+        let line = ["jec", "spec"].map(Into::into);
+        let Command::Spec(spec) = crate::cli::parse(line).unwrap().command else { panic!() };
+        let machine = Machine::look(&spec.container, vec![], false).unwrap();
         assert!(machine.directory.is_absolute() && machine.binary.is_absolute());
         assert!(machine.host_paths.contains(&"/usr"));
-        assert!(machine.last_capability >= 37, "Linux 5.12 has at least 41 capabilities");
+        assert!(machine.last_capability >= 40, "CAP_CHECKPOINT_RESTORE came with Linux 5.9");
     }
 
     #[test]

@@ -64,7 +64,11 @@ pub(super) fn rlimits(flags: &[UlimitFlag]) -> Result<Option<Vec<PosixRlimit>>> 
     let mut limits: Vec<PosixRlimit> = Vec::new();
     for flag in flags {
         let limit = PosixRlimitBuilder::default().typ(flag.kind);
-        let limit = limit.soft(flag.soft).hard(flag.hard).build().map_err(super::incomplete)?;
+        let limit = limit
+            .soft(flag.soft)
+            .hard(flag.hard)
+            .build()
+            .map_err(|error| super::incomplete(&error))?;
         limits.retain(|other| other.typ() != flag.kind);
         limits.push(limit);
     }

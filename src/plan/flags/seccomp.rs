@@ -7,6 +7,7 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::plan::default_profile::default_profile;
 use crate::sys::file;
 
 /// `--seccomp`
@@ -50,16 +51,11 @@ pub(super) fn seccomp(flag: &SeccompFlag, bounding: &[Capability]) -> Result<Opt
     match flag {
         SeccompFlag::Default => {
             let mask = bounding.iter().fold(0, |mask, capability| mask | capability.bitmask());
-            Ok(default_profile(mask))
+            Ok(Some(default_profile(mask)))
         }
         SeccompFlag::None => Ok(None),
         SeccompFlag::File(path) => read(path).map(Some),
     }
-}
-
-/// The profile for a container with these capabilities, as a mask.
-fn default_profile(_bounding: u64) -> Option<LinuxSeccomp> {
-    None
 }
 
 fn read(path: &str) -> Result<LinuxSeccomp> {
