@@ -7,24 +7,23 @@
 //! part, comparing 64-bit arguments on a machine with a 32-bit accumulator, is
 //! seccompiler's work.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, sock_filter};
 
 use super::assemble::{Assembler, Field, Place, Target};
-use super::{Action, Condition, Operator, Profile, Program, Rule};
+use super::{Action, Condition, Operator, Profile, Program};
 use crate::error::{Error, Result};
 use crate::sys::syscalls::Abi;
 
 const ENOSYS: u16 = nix::errno::Errno::ENOSYS as u16;
 
-/// What a profile says of one call of one interface.
-type Verdicts<'a> = BTreeMap<u32, Vec<Verdict<'a>>>;
-
-#[derive(Debug, Clone)]
+/// What one rule says of one number.
 struct Verdict<'a> {
-    conditions: std::borrow::Cow<'a, [Condition]>,
+    number: u32,
     action: Action,
+    conditions: Cow<'a, [Condition]>,
 }
 
 /// The program for seccomp(2), in the order of execution.
@@ -50,11 +49,12 @@ fn interface(program: &mut Assembler, profile: &Profile, abi: &Abi) -> Result<Pl
     let default = Target::Return(profile.default_action.value());
     let mut ranges = Vec::new();
     let mut next = 0;
-    for (number, verdicts) in verdicts(profile, abi) {
+    for verdicts in verdicts(profile, abi).chunk_by(|a, b| a.number == b.number) {
+        let number = verdicts[0].number;
         if number > next {
             ranges.push((next, default));
         }
-        ranges.push((number, target(program, profile, &verdicts)?));
+        ranges.push((number, target(program, profile, verdicts)?));
         next = number + 1;
     }
     let newer = Target::Return(newer(profile, next).value());
@@ -81,33 +81,33 @@ fn newer(profile: &Profile, first: u32) -> Action {
     }
 }
 
-/// The rules by number. A number whose rules change nothing is there with
-/// none, because it is known to the profile nevertheless.
-fn verdicts<'a>(profile: &'a Profile, abi: &Abi) -> Verdicts<'a> {
-    let numbers: HashMap<_, _> = abi.calls().collect();
-    let mut verdicts = Verdicts::new();
-    let mut add = |name: &str, rule: &Rule, conditions| {
-        let Some(&number) = numbers.get(name) else {
-            return;
-        };
-        let known = verdicts.entry(number).or_default();
-        if rule.action != profile.default_action {
-            let action = rule.action;
-            known.push(Verdict { conditions, action });
+/// Every rule of every number, sorted by number, else in the order of the profile.
+fn verdicts<'a>(profile: &'a Profile, abi: &Abi) -> Vec<Verdict<'a>> {
+    let mut numbers = HashMap::with_capacity(512);
+    numbers.extend(abi.calls());
+    let mut verdicts = Vec::with_capacity(512);
+    let mut add = |name: &str, action, conditions| {
+        if let Some(&number) = numbers.get(name) {
+            verdicts.push(Verdict {
+                number,
+                action,
+                conditions,
+            });
         }
     };
     for rule in &profile.rules {
         for name in &rule.names {
-            add(name, rule, rule.conditions.as_slice().into());
+            add(name, rule.action, rule.conditions.as_slice().into());
             // The arguments of a multiplexed call are in memory, out of the
             // filter's sight: what is refused for some is refused for all.
             if rule.conditions.is_empty() || rule.action > profile.default_action {
                 for (through, condition) in multiplexed(abi, name) {
-                    add(through, rule, vec![condition].into());
+                    add(through, rule.action, vec![condition].into());
                 }
             }
         }
     }
+    verdicts.sort_by_key(|verdict| verdict.number);
     verdicts
 }
 
@@ -123,14 +123,16 @@ fn multiplexed(abi: &Abi, name: &str) -> impl Iterator<Item = (&'static str, Con
 
 /// The answer for one number: a value, or a block that looks at the arguments.
 fn target(program: &mut Assembler, profile: &Profile, verdicts: &[Verdict]) -> Result<Target> {
-    if let Some(verdict) = verdicts.iter().find(|verdict| verdict.conditions.is_empty()) {
+    let default = profile.default_action;
+    let differ = || verdicts.iter().filter(|verdict| verdict.action != default);
+    if let Some(verdict) = differ().find(|verdict| verdict.conditions.is_empty()) {
         return Ok(Target::Return(verdict.action.value()));
     }
-    if verdicts.is_empty() {
-        return Ok(Target::Return(profile.default_action.value()));
+    if differ().next().is_none() {
+        return Ok(Target::Return(default.value()));
     }
     let mut block = Program::new();
-    for verdict in verdicts {
+    for verdict in differ() {
         // seccompiler's rule falls through to the next instruction if all
         // conditions hold, and skips exactly that one if one fails.
         let rule = rule(&verdict.conditions)
@@ -138,7 +140,7 @@ fn target(program: &mut Assembler, profile: &Profile, verdicts: &[Verdict]) -> R
         block.extend(Program::from(rule));
         block.push(returning(verdict.action));
     }
-    block.push(returning(profile.default_action));
+    block.push(returning(default));
     Ok(Target::Goto(program.block(block)))
 }
 

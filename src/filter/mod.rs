@@ -2,7 +2,7 @@
 //!
 //! The kernel runs the program at every system call, over `struct seccomp_data`
 //! (number, AUDIT_ARCH, six arguments), and does what the returned number
-//! says. [`compile`] decides who answers for which number, [`assemble`] writes
+//! says. [`compile()`] decides who answers for which number, `assemble` writes
 //! the instructions. Read them in this order. Man pages: seccomp(2), bpf(4) of
 //! the BSDs for the instructions; specification: config-linux.md, "Seccomp".
 

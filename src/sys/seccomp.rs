@@ -103,7 +103,7 @@ mod tests {
                 && errno(libc::SYS_unshare, [0; 3]) == libc::EPERM
                 && errno(libc::SYS_chroot, [0; 3]) == libc::EPERM
                 && errno(libc::SYS_socket, [38, 5, 0]) == libc::EPERM
-                && errno(libc::SYS_socket, [1 << 32 | 38, 5, 0]) == libc::EPERM
+                && errno(libc::SYS_socket, [0x1_0000_0026, 5, 0]) == libc::EPERM
                 && errno(libc::SYS_socket, [1, 1, 0]) == 0
                 && errno(5000, [0; 3]) == libc::ENOSYS
         };

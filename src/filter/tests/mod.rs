@@ -1,10 +1,9 @@
-//! The compiled programs, run by a small interpreter and compared with a
-//! reading of the profile that is as plain as possible.
-
-use std::collections::HashMap;
+//! The compiled programs, run by a small interpreter.
 
 use super::{Action, Condition, Operator, Profile, Program, Rule, compile};
 use crate::sys::syscalls::{self, Abi};
+
+mod random;
 
 /// `struct seccomp_data` without the instruction pointer, which no filter here reads.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +19,7 @@ impl Call {
         match offset {
             0 => self.number,
             4 => self.arch,
-            16.. if offset % 8 == 0 => low(self.args[(offset as usize - 16) / 8]),
+            16.. if offset.is_multiple_of(8) => low(self.args[(offset as usize - 16) / 8]),
             16.. => low(self.args[(offset as usize - 20) / 8] >> 32),
             _ => panic!("reads offset {offset}"),
         }
@@ -77,161 +76,6 @@ impl Machine {
     }
 }
 
-fn holds(condition: &Condition, call: &Call) -> bool {
-    let argument = call.args[usize::from(condition.index)];
-    match condition.operator {
-        Operator::NotEqual => argument != condition.value,
-        Operator::Less => argument < condition.value,
-        Operator::LessOrEqual => argument <= condition.value,
-        Operator::Equal => argument == condition.value,
-        Operator::GreaterOrEqual => argument >= condition.value,
-        Operator::Greater => argument > condition.value,
-        Operator::MaskedEqual(mask) => argument & mask == condition.value & mask,
-    }
-}
-
-/// What the documentation of [`Profile`] and [`Rule`] says, word by word.
-fn expected(profile: &Profile, numbers: &Numbers, call: &Call) -> Action {
-    let Some(abi) = profile.abis.iter().find(|abi| abi.audit_arch == call.arch) else {
-        return Action::KillProcess;
-    };
-    let foreign = abi.foreign_from.is_some_and(|from| call.number >= from);
-    if foreign && call.number != u32::MAX {
-        return Action::KillProcess;
-    }
-    let number = |name: &String| numbers[&call.arch].get(name.as_str());
-    let names = profile.rules.iter().flat_map(|rule| &rule.names);
-    let newer = names.filter_map(number).max().is_some_and(|highest| call.number > *highest);
-    if newer && profile.default_action > Action::Trace(u16::MAX) {
-        return Action::Errno(38);
-    }
-    let of_call = |rule: &&Rule| {
-        rule.action != profile.default_action
-            && rule.names.iter().any(|name| number(name) == Some(&call.number))
-    };
-    let rules: Vec<_> = profile.rules.iter().filter(of_call).collect();
-    let all = |rule: &&&Rule| rule.conditions.iter().all(|condition| holds(condition, call));
-    let whole = rules.iter().find(|rule| rule.conditions.is_empty());
-    whole.or_else(|| rules.iter().find(all)).map_or(profile.default_action, |rule| rule.action)
-}
-
-/// Names and numbers, by AUDIT_ARCH.
-type Numbers = HashMap<u32, HashMap<&'static str, u32>>;
-
-/// xorshift64: the same profiles in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).unwrap() % limit
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    /// Values around the edges of the 32-bit halves, where 64-bit comparisons break.
-    fn value(&mut self) -> u64 {
-        let half = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
-        self.pick(&half) << 32 | self.pick(&half)
-    }
-
-    fn action(&mut self) -> Action {
-        self.pick(&[
-            Action::Allow,
-            Action::Log,
-            Action::Trace(5),
-            Action::Notify,
-            Action::Errno(1),
-            Action::Errno(38),
-            Action::Trap,
-            Action::KillThread,
-            Action::KillProcess,
-        ])
-    }
-
-    fn condition(&mut self) -> Condition {
-        let mask = self.value();
-        let operator = self.pick(&[
-            Operator::NotEqual,
-            Operator::Less,
-            Operator::LessOrEqual,
-            Operator::Equal,
-            Operator::GreaterOrEqual,
-            Operator::Greater,
-            Operator::MaskedEqual(mask),
-        ]);
-        let index = u8::try_from(self.below(6)).unwrap();
-        let value = self.value();
-        Condition { index, operator, value }
-    }
-
-    fn profile(&mut self, rules: usize, names: usize) -> Profile {
-        let known: Vec<_> = [&syscalls::X86_64, &syscalls::AARCH64]
-            .iter()
-            .flat_map(|abi| abi.calls().map(|(name, _)| name))
-            .chain(["no_such_call"])
-            .collect();
-        let rule = |random: &mut Self| Rule {
-            names: (0..=random.below(names)).map(|_| random.pick(&known).into()).collect(),
-            action: random.action(),
-            conditions: (0..random.below(4)).map(|_| random.condition()).collect(),
-        };
-        Profile {
-            default_action: self.action(),
-            abis: self
-                .pick(&[&[&syscalls::X86_64] as &[_], &[&syscalls::AARCH64, &syscalls::X86_64]])
-                .into(),
-            flags: 0,
-            listener_path: None,
-            listener_metadata: String::new(),
-            rules: (0..rules).map(|_| rule(self)).collect(),
-        }
-    }
-}
-
-/// Compares program and reading for every number, and tells how long the program is.
-fn agree(profile: &Profile, random: &mut Random) -> usize {
-    let abis = [&syscalls::X86_64, &syscalls::AARCH64, &syscalls::I386];
-    let numbers = abis.map(|abi| (abi.audit_arch, abi.calls().collect())).into();
-    let program = compile(profile).unwrap();
-    let edges = [u32::MAX, 1 << 30, (1 << 30) | 59, u32::MAX - 1, (1 << 30) - 1, 1 << 31];
-    for number in (0..600).chain(edges) {
-        for arch in abis.map(|abi| abi.audit_arch) {
-            let args = std::array::from_fn(|_| random.value());
-            let call = Call { number, arch, args };
-            let wanted = expected(profile, &numbers, &call).value();
-            assert_eq!(run(&program, &call), wanted, "{call:?} {profile:#?}");
-        }
-    }
-    program.len()
-}
-
-#[test]
-fn small_random_profiles_mean_what_they_say() {
-    let mut random = Random(0x5eed);
-    for _ in 0..100 {
-        let rules = random.below(6);
-        let profile = random.profile(rules, 4);
-        agree(&profile, &mut random);
-    }
-}
-
-#[test]
-fn large_random_profiles_mean_what_they_say() {
-    let mut random = Random(0xcafe);
-    let lengths = (0..30).map(|_| {
-        let rules = random.below(40);
-        let profile = random.profile(rules, 8);
-        agree(&profile, &mut random)
-    });
-    // Long enough for jumps beyond the reach of a conditional one.
-    assert!(lengths.max() > Some(1500));
-}
-
 fn simple(default_action: Action, rules: &[(&str, Action, &[Condition])]) -> Profile {
     let rule = |(names, action, conditions): &(&str, Action, &[Condition])| Rule {
         names: names.split(' ').map(String::from).collect(),
@@ -279,7 +123,7 @@ fn a_permissive_profile_lets_new_calls_through_but_no_foreign_interface() {
     let machine = Machine::new(&simple(Action::Allow, &[("mount", Action::Errno(1), &[])]));
     assert_eq!(machine.number(600), Action::Allow.value());
     if syscalls::NATIVE.foreign_from.is_some() {
-        assert_eq!(machine.number(1 << 30 | 165), Action::KillProcess.value());
+        assert_eq!(machine.number(0x4000_00a5), Action::KillProcess.value());
         assert_eq!(machine.number(u32::MAX), Action::Allow.value());
     }
 }
@@ -330,13 +174,22 @@ fn what_depends_on_arguments_is_refused_as_a_whole_through_the_multiplexer() {
 #[test]
 fn a_program_the_kernel_cannot_take_is_a_configuration_error() {
     let rule = ("read", Action::Allow, &[FIRST_IS_16, THIRD_IS_9] as &[_]);
-    let error = compile(&simple(Action::Errno(1), &[rule; 600])).unwrap_err();
-    assert!(error.to_string().starts_with("linux.seccomp.syscalls: needs "), "{error}");
+    let error = compile(&simple(Action::Errno(1), &vec![rule; 600])).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("linux.seccomp.syscalls: needs "),
+        "{error}"
+    );
 }
 
 #[test]
-fn six_conditions_and_long_chains_still_jump_right() {
-    let ask = |value| Condition { index: 5, operator: Operator::Greater, value };
+fn a_long_chain_of_conditions_still_jumps_right() {
+    let ask = |value| Condition {
+        index: 5,
+        operator: Operator::Greater,
+        value,
+    };
     let conditions: Vec<_> = (0..60).map(ask).collect();
     let rules: [(_, _, &[_]); 1] = [("read", Action::Trap, &conditions)];
     let machine = Machine::new(&simple(Action::Allow, &rules));
