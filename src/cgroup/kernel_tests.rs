@@ -58,7 +58,7 @@ fn made(plan: &plan::Cgroup) -> Cgroup {
 /// A shell that enters the cgroup and runs `script`.
 fn shell(cgroup: &Cgroup, script: &str) -> Child {
     let text = format!(
-        "echo $$ > /sys/fs/cgroup{}/cgroup.procs && {script}",
+        "echo $$ > /sys/fs/cgroup{}/cgroup.procs || exit 9; {script}",
         cgroup.path
     );
     Command::new("sh")
