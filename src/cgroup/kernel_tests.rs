@@ -14,11 +14,21 @@ use crate::plan::{self, DeviceKind, DeviceRule};
 /// A thread's own view of cgroup2; false, with the reason, where that cannot be had.
 fn view() -> bool {
     let none = None::<&str>;
-    let done = unshare(CloneFlags::CLONE_NEWNS)
-        .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))
-        .and_then(|()| {
-            mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none)
-        });
+    let private = unshare(CloneFlags::CLONE_NEWNS)
+        .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none));
+    let done = match detect() {
+        // A second mount of it on the same place would be EBUSY.
+        Ok(Support::Unified(_)) => private,
+        _ => private.and_then(|()| {
+            mount(
+                Some("cgroup2"),
+                "/sys/fs/cgroup",
+                Some("cgroup2"),
+                MsFlags::empty(),
+                none,
+            )
+        }),
+    };
     if let Err(errno) = done {
         eprintln!("skipped: no view of cgroup2 of our own ({errno})");
     }
@@ -47,8 +57,15 @@ fn made(plan: &plan::Cgroup) -> Cgroup {
 
 /// A shell that enters the cgroup and runs `script`.
 fn shell(cgroup: &Cgroup, script: &str) -> Child {
-    let text = format!("echo $$ > /sys/fs/cgroup{}/cgroup.procs && {script}", cgroup.path);
-    Command::new("sh").args(["-c", &text]).stderr(Stdio::piped()).spawn().unwrap()
+    let text = format!(
+        "echo $$ > /sys/fs/cgroup{}/cgroup.procs || exit 9; {script}",
+        cgroup.path
+    );
+    Command::new("sh")
+        .args(["-c", &text])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 fn wait_populated(cgroup: &Cgroup) {
@@ -331,4 +348,119 @@ fn what_is_not_cgroup2_alone_is_told_by_its_name() {
         plan::Cgroup { limits: vec![("pids.max".into(), "9".into())], ..plan::Cgroup::default() };
     assert!(matches!(place(&limited, "x"), Err(Error::Machine { .. })));
     assert!(matches!(place(&plan::Cgroup::default(), "x"), Ok(Place::Nowhere { .. })));
+}
+
+/// The first cgroup on the way to our own, and whether this (ordinary) user owns it; none for
+/// root and where cgroup2 is not alone.
+fn delegated() -> Option<(String, bool)> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = crate::sys::cgroupfs::effective_uid();
+    if uid == 0 || !matches!(detect(), Ok(Support::Unified(_))) {
+        eprintln!("skipped: needs an ordinary user and cgroup2 alone");
+        return None;
+    }
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let first = own.trim().split('/').nth(1).unwrap().to_owned();
+    let owner = std::fs::metadata(format!("/sys/fs/cgroup/{first}"))
+        .unwrap()
+        .uid();
+    Some((first, owner == uid))
+}
+
+#[test]
+fn rootless_limits_work_in_the_topmost_part_that_was_delegated() {
+    let Some((first, true)) = delegated() else {
+        return;
+    };
+    let plan = plan::Cgroup {
+        limits: vec![
+            ("pids.max".into(), "3".into()),
+            ("memory.max".into(), "16777216".into()),
+        ],
+        devices: plan::resources::default_devices(),
+        ..plan::Cgroup::default()
+    };
+    let id = unique();
+    let placement = placed(&plan, &id);
+    assert_eq!(placement.path, format!("/{first}/jec/{id}"));
+    let (cgroup, program) = placement.make().unwrap();
+    assert_eq!(program, DeviceProgram::Unprivileged);
+    let mut child = shell(&cgroup, "for i in 1 2 3 4; do sleep 0.1 & done; wait");
+    assert!(!child.wait().unwrap().success(), "a fourth process");
+    cgroup.remove(soon()).unwrap();
+    let outside = plan::Cgroup {
+        path: Some("/elsewhere".into()),
+        ..plan
+    };
+    assert!(matches!(place(&outside, "x"), Err(Error::Machine { .. })));
+}
+
+#[test]
+fn rootless_limits_without_delegation_are_refused_with_the_cure() {
+    let Some((_, false)) = delegated() else {
+        return;
+    };
+    assert!(matches!(
+        place(&plan::Cgroup::default(), "x"),
+        Ok(Place::Nowhere { .. })
+    ));
+    let limited = plan::Cgroup {
+        limits: vec![("pids.max".into(), "3".into())],
+        ..plan::Cgroup::default()
+    };
+    let error = place(&limited, "x").err().unwrap().to_string();
+    assert!(
+        error.contains("pids.max") && error.contains("Delegate=yes"),
+        "{error}"
+    );
+}
+
+/// Not a test of meaning: what a cgroup costs, printed. Run it with --ignored --nocapture.
+#[test]
+#[ignore = "a measurement"]
+fn the_cost_of_a_cgroup() {
+    if !view() {
+        return;
+    }
+    let plan = plan::Cgroup::default();
+    let ruled = plan::Cgroup {
+        devices: plan::resources::default_devices(),
+        ..plan.clone()
+    };
+    for (name, plan) in [("bare", &plan), ("device program", &ruled)] {
+        let (mut make, mut remove) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..200 {
+            let begin = Instant::now();
+            let cgroup = made(plan);
+            make += begin.elapsed();
+            let begin = Instant::now();
+            cgroup.remove(soon()).unwrap();
+            remove += begin.elapsed();
+        }
+        eprintln!(
+            "{name}: place and make {:?}, remove {:?}",
+            make / 200,
+            remove / 200
+        );
+    }
+    let (mut at_once, mut later) = (Duration::ZERO, Duration::ZERO);
+    for (age, sum) in [(0, &mut at_once), (30, &mut later)] {
+        for _ in 0..20 {
+            let cgroup = made(&plan);
+            let mut child = shell(&cgroup, "exec sleep 1000");
+            wait_populated(&cgroup);
+            std::thread::sleep(Duration::from_millis(age));
+            let begin = Instant::now();
+            cgroup.kill().unwrap();
+            assert!(cgroup.wait_empty(soon()).unwrap());
+            *sum += begin.elapsed();
+            child.wait().unwrap();
+            cgroup.remove(soon()).unwrap();
+        }
+    }
+    eprintln!(
+        "kill until empty: at once {:?}, after 30 ms {:?}",
+        at_once / 20,
+        later / 20
+    );
 }

@@ -74,11 +74,8 @@ fn holds(file: &str, wanted: &str, found: &str) -> bool {
     }
     match file.split('.').next() {
         Some("memory" | "hugetlb") => number_holds(wanted, found, unit(file)),
-        Some("cpuset") => match (members(wanted), members(found)) {
-            (Some(wanted), Some(found)) => wanted == found,
-            // Strides ("0-31:2/4") are the kernel's business.
-            _ => true,
-        },
+        // The kernel writes 0,1,2 as 0-2; strides ("0-31:2/4") are its own business.
+        Some("cpuset") => members(wanted).is_none_or(|wanted| Some(wanted) == members(found)),
         // `cpu.max` takes "max" for "max 100000".
         Some("cpu") => {
             found.split(' ').zip(wanted.split(' ')).all(|(found, wanted)| found == wanted)
