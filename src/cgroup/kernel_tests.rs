@@ -20,13 +20,7 @@ fn view() -> bool {
         // A second mount of it on the same place would be EBUSY.
         Ok(Support::Unified(_)) => private,
         _ => private.and_then(|()| {
-            mount(
-                Some("cgroup2"),
-                "/sys/fs/cgroup",
-                Some("cgroup2"),
-                MsFlags::empty(),
-                none,
-            )
+            mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none)
         }),
     };
     if let Err(errno) = done {
@@ -57,15 +51,8 @@ fn made(plan: &plan::Cgroup) -> Cgroup {
 
 /// A shell that enters the cgroup and runs `script`.
 fn shell(cgroup: &Cgroup, script: &str) -> Child {
-    let text = format!(
-        "echo $$ > /sys/fs/cgroup{}/cgroup.procs || exit 9; {script}",
-        cgroup.path
-    );
-    Command::new("sh")
-        .args(["-c", &text])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    let text = format!("echo $$ > /sys/fs/cgroup{}/cgroup.procs || exit 9; {script}", cgroup.path);
+    Command::new("sh").args(["-c", &text]).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn wait_populated(cgroup: &Cgroup) {
@@ -361,9 +348,7 @@ fn delegated() -> Option<(String, bool)> {
     }
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let first = own.trim().split('/').nth(1).unwrap().to_owned();
-    let owner = std::fs::metadata(format!("/sys/fs/cgroup/{first}"))
-        .unwrap()
-        .uid();
+    let owner = std::fs::metadata(format!("/sys/fs/cgroup/{first}")).unwrap().uid();
     Some((first, owner == uid))
 }
 
@@ -373,10 +358,7 @@ fn rootless_limits_work_in_the_topmost_part_that_was_delegated() {
         return;
     };
     let plan = plan::Cgroup {
-        limits: vec![
-            ("pids.max".into(), "3".into()),
-            ("memory.max".into(), "16777216".into()),
-        ],
+        limits: vec![("pids.max".into(), "3".into()), ("memory.max".into(), "16777216".into())],
         devices: plan::resources::default_devices(),
         ..plan::Cgroup::default()
     };
@@ -388,10 +370,7 @@ fn rootless_limits_work_in_the_topmost_part_that_was_delegated() {
     let mut child = shell(&cgroup, "for i in 1 2 3 4; do sleep 0.1 & done; wait");
     assert!(!child.wait().unwrap().success(), "a fourth process");
     cgroup.remove(soon()).unwrap();
-    let outside = plan::Cgroup {
-        path: Some("/elsewhere".into()),
-        ..plan
-    };
+    let outside = plan::Cgroup { path: Some("/elsewhere".into()), ..plan };
     assert!(matches!(place(&outside, "x"), Err(Error::Machine { .. })));
 }
 
@@ -400,19 +379,11 @@ fn rootless_limits_without_delegation_are_refused_with_the_cure() {
     let Some((_, false)) = delegated() else {
         return;
     };
-    assert!(matches!(
-        place(&plan::Cgroup::default(), "x"),
-        Ok(Place::Nowhere { .. })
-    ));
-    let limited = plan::Cgroup {
-        limits: vec![("pids.max".into(), "3".into())],
-        ..plan::Cgroup::default()
-    };
+    assert!(matches!(place(&plan::Cgroup::default(), "x"), Ok(Place::Nowhere { .. })));
+    let limited =
+        plan::Cgroup { limits: vec![("pids.max".into(), "3".into())], ..plan::Cgroup::default() };
     let error = place(&limited, "x").err().unwrap().to_string();
-    assert!(
-        error.contains("pids.max") && error.contains("Delegate=yes"),
-        "{error}"
-    );
+    assert!(error.contains("pids.max") && error.contains("Delegate=yes"), "{error}");
 }
 
 /// Not a test of meaning: what a cgroup costs, printed. Run it with --ignored --nocapture.
@@ -423,10 +394,7 @@ fn the_cost_of_a_cgroup() {
         return;
     }
     let plan = plan::Cgroup::default();
-    let ruled = plan::Cgroup {
-        devices: plan::resources::default_devices(),
-        ..plan.clone()
-    };
+    let ruled = plan::Cgroup { devices: plan::resources::default_devices(), ..plan.clone() };
     for (name, plan) in [("bare", &plan), ("device program", &ruled)] {
         let (mut make, mut remove) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..200 {
@@ -437,11 +405,7 @@ fn the_cost_of_a_cgroup() {
             cgroup.remove(soon()).unwrap();
             remove += begin.elapsed();
         }
-        eprintln!(
-            "{name}: place and make {:?}, remove {:?}",
-            make / 200,
-            remove / 200
-        );
+        eprintln!("{name}: place and make {:?}, remove {:?}", make / 200, remove / 200);
     }
     let (mut at_once, mut later) = (Duration::ZERO, Duration::ZERO);
     for (age, sum) in [(0, &mut at_once), (30, &mut later)] {
@@ -458,9 +422,5 @@ fn the_cost_of_a_cgroup() {
             cgroup.remove(soon()).unwrap();
         }
     }
-    eprintln!(
-        "kill until empty: at once {:?}, after 30 ms {:?}",
-        at_once / 20,
-        later / 20
-    );
+    eprintln!("kill until empty: at once {:?}, after 30 ms {:?}", at_once / 20, later / 20);
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use nix::fcntl::OFlag;
 
 use crate::cgroup::{self, Place, Support};
+use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
 use crate::plan::flags::Machine;
 use crate::sys::file;
@@ -34,9 +35,15 @@ pub fn open_proc() -> Result<Rc<OwnedFd>> {
 }
 
 /// What the flags depend on: this machine, with the controllers that a cgroup of ours may have.
-pub fn machine() -> Result<Machine> {
+pub fn machine(flags: &ContainerFlags) -> Result<Machine> {
     let pure = matches!(cgroup::detect()?, Support::Unified(_));
-    Machine::look(usable(&["memory", "pids"])?, pure)
+    let mut machine = Machine::look(flags, usable(&["memory", "pids"])?, pure)?;
+    // Once sealed, jec's file has no path any more; `seal` left it as the first argument.
+    let first = std::env::args_os().next().map(std::path::PathBuf::from);
+    if let Some(path) = first.filter(|path| path.is_absolute()) {
+        machine.binary = path;
+    }
+    Ok(machine)
 }
 
 /// Those of the controllers that a cgroup of ours could have: what the default limits depend on.

@@ -88,7 +88,7 @@ fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(
 
 /// From a bundle, or from the spec that the flags stand for: one path from here on.
 fn plan(args: &RunArgs) -> Result<Plan> {
-    let machine = machine()?;
+    let machine = machine(&args.container)?;
     let target = Target::find(&args.container, args.bundle.as_deref(), &machine)?;
     let mut plan = match &target {
         Target::Bundle { id, directory } => Plan::from_bundle(id, directory)?,

@@ -1,6 +1,6 @@
 //! `jec spec`: the config.json that the same flags of `jec run` stand for.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use super::machine;
 use crate::cli::SpecArgs;
@@ -9,7 +9,10 @@ use crate::plan::flags::{self, Target};
 
 /// Prints the spec.
 pub fn run(args: &SpecArgs) -> Result<u8, Failure> {
-    let machine = machine()?;
+    let mut machine = machine(&args.container)?;
+    // Standard output is where the spec goes; and the same flags print the same text each time.
+    machine.terminal = std::io::stdin().is_terminal();
+    machine.id = "jec".into();
     let target = Target::find(&args.container, None, &machine)?;
     if let Target::Bundle { id, .. } = &target {
         let problem = "is a bundle, which has its config.json already";

@@ -88,11 +88,7 @@ fn verdicts<'a>(profile: &'a Profile, abi: &Abi) -> Vec<Verdict<'a>> {
     let mut verdicts = Vec::with_capacity(512);
     let mut add = |name: &str, action, conditions| {
         if let Some(&number) = numbers.get(name) {
-            verdicts.push(Verdict {
-                number,
-                action,
-                conditions,
-            });
+            verdicts.push(Verdict { number, action, conditions });
         }
     };
     for rule in &profile.rules {

@@ -175,21 +175,12 @@ fn what_depends_on_arguments_is_refused_as_a_whole_through_the_multiplexer() {
 fn a_program_the_kernel_cannot_take_is_a_configuration_error() {
     let rule = ("read", Action::Allow, &[FIRST_IS_16, THIRD_IS_9] as &[_]);
     let error = compile(&simple(Action::Errno(1), &vec![rule; 600])).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("linux.seccomp.syscalls: needs "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("linux.seccomp.syscalls: needs "), "{error}");
 }
 
 #[test]
 fn a_long_chain_of_conditions_still_jumps_right() {
-    let ask = |value| Condition {
-        index: 5,
-        operator: Operator::Greater,
-        value,
-    };
+    let ask = |value| Condition { index: 5, operator: Operator::Greater, value };
     let conditions: Vec<_> = (0..60).map(ask).collect();
     let rules: [(_, _, &[_]); 1] = [("read", Action::Trap, &conditions)];
     let machine = Machine::new(&simple(Action::Allow, &rules));

@@ -31,30 +31,18 @@ fn expected(profile: &Profile, numbers: &Numbers, call: &Call) -> Action {
     }
     let number = |name: &String| numbers[&call.arch].get(name.as_str());
     let names = profile.rules.iter().flat_map(|rule| &rule.names);
-    let newer = names
-        .filter_map(number)
-        .max()
-        .is_some_and(|highest| call.number > *highest);
+    let newer = names.filter_map(number).max().is_some_and(|highest| call.number > *highest);
     if newer && profile.default_action > Action::Trace(u16::MAX) {
         return Action::Errno(38);
     }
     let of_call = |rule: &&Rule| {
         rule.action != profile.default_action
-            && rule
-                .names
-                .iter()
-                .any(|name| number(name) == Some(&call.number))
+            && rule.names.iter().any(|name| number(name) == Some(&call.number))
     };
     let rules: Vec<_> = profile.rules.iter().filter(of_call).collect();
-    let all = |rule: &&&Rule| {
-        rule.conditions
-            .iter()
-            .all(|condition| holds(condition, call))
-    };
+    let all = |rule: &&&Rule| rule.conditions.iter().all(|condition| holds(condition, call));
     let whole = rules.iter().find(|rule| rule.conditions.is_empty());
-    whole
-        .or_else(|| rules.iter().find(all))
-        .map_or(profile.default_action, |rule| rule.action)
+    whole.or_else(|| rules.iter().find(all)).map_or(profile.default_action, |rule| rule.action)
 }
 
 /// Names and numbers, by AUDIT_ARCH.
@@ -77,16 +65,7 @@ impl Random {
 
     /// Values around the edges of the 32-bit halves, where 64-bit comparisons break.
     fn value(&mut self) -> u64 {
-        let half = [
-            0,
-            1,
-            2,
-            7,
-            0x7fff_ffff,
-            0x8000_0000,
-            0xffff_fffe,
-            0xffff_ffff,
-        ];
+        let half = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
         self.pick(&half) << 32 | self.pick(&half)
     }
 
@@ -117,11 +96,7 @@ impl Random {
         ]);
         let index = u8::try_from(self.below(6)).unwrap();
         let value = self.value();
-        Condition {
-            index,
-            operator,
-            value,
-        }
+        Condition { index, operator, value }
     }
 
     fn profile(&mut self, rules: usize, names: usize) -> Profile {
@@ -131,19 +106,14 @@ impl Random {
             .chain(["no_such_call"])
             .collect();
         let rule = |random: &mut Self| Rule {
-            names: (0..=random.below(names))
-                .map(|_| random.pick(&known).into())
-                .collect(),
+            names: (0..=random.below(names)).map(|_| random.pick(&known).into()).collect(),
             action: random.action(),
             conditions: (0..random.below(4)).map(|_| random.condition()).collect(),
         };
         Profile {
             default_action: self.action(),
             abis: self
-                .pick(&[
-                    &[&syscalls::X86_64] as &[_],
-                    &[&syscalls::AARCH64, &syscalls::X86_64],
-                ])
+                .pick(&[&[&syscalls::X86_64] as &[_], &[&syscalls::AARCH64, &syscalls::X86_64]])
                 .into(),
             flags: 0,
             listener_path: None,
@@ -156,18 +126,9 @@ impl Random {
 /// Compares program and reading for every number, and tells how long the program is.
 fn agree(profile: &Profile, random: &mut Random) -> usize {
     let abis = [&syscalls::X86_64, &syscalls::AARCH64, &syscalls::I386];
-    let numbers = abis
-        .map(|abi| (abi.audit_arch, abi.calls().collect()))
-        .into();
+    let numbers = abis.map(|abi| (abi.audit_arch, abi.calls().collect())).into();
     let program = compile(profile).unwrap();
-    let edges = [
-        u32::MAX,
-        1 << 30,
-        0x4000_003b,
-        u32::MAX - 1,
-        (1 << 30) - 1,
-        1 << 31,
-    ];
+    let edges = [u32::MAX, 1 << 30, 0x4000_003b, u32::MAX - 1, (1 << 30) - 1, 1 << 31];
     for number in (0..600).chain(edges) {
         for arch in abis.map(|abi| abi.audit_arch) {
             let args = std::array::from_fn(|_| random.value());

@@ -22,11 +22,7 @@ fn every_name_is_a_call_of_some_machine() {
         .flat_map(|abi| abi.calls().map(|(name, _)| name))
         .collect();
     let with = WITH.iter().map(|(_, names)| names);
-    for name in ALLOWED
-        .iter()
-        .chain(with)
-        .flat_map(|names| names.split_whitespace())
-    {
+    for name in ALLOWED.iter().chain(with).flat_map(|names| names.split_whitespace()) {
         assert!(known.contains(&name), "{name}");
     }
 }
@@ -60,20 +56,9 @@ fn namespaces_can_be_made_by_no_clone() {
     let allow = Action::Allow.value();
     let thread = 0x003d_0f00; // what pthread_create(3) asks for
     assert_eq!(machine.native("clone", [thread, 0, 0, 0, 0, 0]), allow);
-    for bit in [
-        0x2_0000,
-        0x200_0000,
-        0x400_0000,
-        0x800_0000,
-        0x1000_0000,
-        0x2000_0000,
-        0x4000_0000,
-    ] {
-        assert_eq!(
-            machine.native("clone", [bit | 0x11, 0, 0, 0, 0, 0]),
-            eperm(),
-            "{bit:#x}"
-        );
+    for bit in [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]
+    {
+        assert_eq!(machine.native("clone", [bit | 0x11, 0, 0, 0, 0, 0]), eperm(), "{bit:#x}");
     }
     assert_eq!(machine.native("clone3", [0; 6]), Action::Errno(38).value());
 }
@@ -81,32 +66,21 @@ fn namespaces_can_be_made_by_no_clone() {
 #[test]
 fn what_is_newer_than_the_profile_does_not_exist() {
     let machine = machine(USUAL);
-    assert_eq!(
-        machine.native("file_setattr", [0; 6]),
-        Action::Errno(38).value()
-    );
+    assert_eq!(machine.native("file_setattr", [0; 6]), Action::Errno(38).value());
     assert_eq!(machine.number(5000), Action::Errno(38).value());
 }
 
 #[test]
 fn socket_families_out_of_the_network_namespace_are_closed() {
     let allow = Action::Allow.value();
-    for bounding in [
-        USUAL,
-        USUAL | CAP_NET_ADMIN.bitmask(),
-        USUAL | CAP_NET_RAW.bitmask(),
-    ] {
+    for bounding in [USUAL, USUAL | CAP_NET_ADMIN.bitmask(), USUAL | CAP_NET_RAW.bitmask()] {
         let machine = machine(bounding);
         for family in [38, 40, 0x1_0000_0026, 0x8000_0000_0000_0028] {
             let verdict = machine.native("socket", [family, 5, 0, 0, 0, 0]);
             assert_eq!(verdict, eperm(), "{family}");
         }
         for family in [1, 2, 10, 16, 17] {
-            assert_eq!(
-                machine.native("socket", [family, 1, 0, 0, 0, 0]),
-                allow,
-                "{family}"
-            );
+            assert_eq!(machine.native("socket", [family, 1, 0, 0, 0, 0]), allow, "{family}");
         }
     }
 }
@@ -127,9 +101,6 @@ fn a_capability_opens_its_calls() {
 fn an_unusual_personality_is_refused() {
     let machine = machine(USUAL);
     let addr_no_randomize = 0x4_0000;
-    assert_eq!(
-        machine.native("personality", [addr_no_randomize, 0, 0, 0, 0, 0]),
-        eperm()
-    );
+    assert_eq!(machine.native("personality", [addr_no_randomize, 0, 0, 0, 0, 0]), eperm());
     assert_eq!(machine.native("personality", [0; 6]), Action::Allow.value());
 }

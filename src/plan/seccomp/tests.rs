@@ -84,19 +84,13 @@ fn a_seventh_argument_is_refused_by_its_path() {
     let bad = r#"{"names":["mkdir"],"action":"SCMP_ACT_LOG","args":[
         {"index":6,"value":0,"op":"SCMP_CMP_EQ"}]}"#;
     let problem = refusal(with(&format!("{good},{bad}")));
-    assert!(
-        problem.starts_with("linux.seccomp.syscalls[1].args[0].index: 6 "),
-        "{problem}"
-    );
+    assert!(problem.starts_with("linux.seccomp.syscalls[1].args[0].index: 6 "), "{problem}");
 }
 
 #[test]
 fn an_entry_without_names_is_refused() {
     let problem = refusal(with(r#"{"names":[],"action":"SCMP_ACT_LOG"}"#));
-    assert!(
-        problem.starts_with("linux.seccomp.syscalls[0].names: "),
-        "{problem}"
-    );
+    assert!(problem.starts_with("linux.seccomp.syscalls[0].names: "), "{problem}");
 }
 
 #[test]
@@ -104,10 +98,7 @@ fn calls_that_hand_over_the_listener_cannot_notify() {
     for name in HANDS_OVER {
         let entry = format!(r#"{{"names":["mkdir","{name}"],"action":"SCMP_ACT_NOTIFY"}}"#);
         let problem = refusal(with(&entry));
-        assert!(
-            problem.contains(&format!("cannot be used for {name}")),
-            "{problem}"
-        );
+        assert!(problem.contains(&format!("cannot be used for {name}")), "{problem}");
     }
     let default = r#"{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/agent"}"#;
     assert!(refusal(parse(default)).starts_with("linux.seccomp.defaultAction: "));
@@ -128,17 +119,9 @@ fn a_listener_without_an_address_is_refused() {
         r#"{"defaultAction":"SCMP_ACT_ALLOW",
             "syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}"#,
     ));
-    assert_eq!(
-        problem,
-        "linux.seccomp.listenerPath: must be set for SCMP_ACT_NOTIFY"
-    );
-    let problem = refusal(parse(
-        r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#,
-    ));
-    assert!(
-        problem.starts_with("linux.seccomp.listenerMetadata: "),
-        "{problem}"
-    );
+    assert_eq!(problem, "linux.seccomp.listenerPath: must be set for SCMP_ACT_NOTIFY");
+    let problem = refusal(parse(r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#));
+    assert!(problem.starts_with("linux.seccomp.listenerMetadata: "), "{problem}");
 }
 
 #[test]
@@ -153,10 +136,7 @@ fn flags_become_the_kernels_bits() {
 fn an_unknown_flag_is_refused_by_its_name() {
     let json = r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_MAGIC"]}"#;
     let error = serde_json::from_str::<LinuxSeccomp>(json).unwrap_err();
-    assert!(
-        error.to_string().contains("SECCOMP_FILTER_FLAG_MAGIC"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("SECCOMP_FILTER_FLAG_MAGIC"), "{error}");
 }
 
 #[test]

@@ -19,10 +19,7 @@ fn agrees(abi: &Abi, path: &str, at_least: usize) {
     };
     let shared = theirs.iter().filter(|(name, number)| {
         let found = ours.get(name.as_str());
-        assert!(
-            found.is_none_or(|found| found == *number),
-            "{name} is {number}"
-        );
+        assert!(found.is_none_or(|found| found == *number), "{name} is {number}");
         found.is_some()
     });
     assert!(shared.count() >= at_least);
@@ -30,11 +27,7 @@ fn agrees(abi: &Abi, path: &str, at_least: usize) {
 
 #[test]
 fn x86_64_agrees_with_the_header_of_the_machine() {
-    agrees(
-        &X86_64,
-        "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
-        360,
-    );
+    agrees(&X86_64, "/usr/include/x86_64-linux-gnu/asm/unistd_64.h", 360);
 }
 
 #[test]
@@ -66,10 +59,7 @@ fn the_newest_call_is_in_its_place() {
 
 #[test]
 fn the_native_numbers_are_those_of_libc() {
-    let ours: BTreeMap<_, _> = NATIVE
-        .calls()
-        .map(|(name, n)| (name, i64::from(n)))
-        .collect();
+    let ours: BTreeMap<_, _> = NATIVE.calls().map(|(name, n)| (name, i64::from(n))).collect();
     assert_eq!(ours["seccomp"], libc::SYS_seccomp);
     assert_eq!(ours["clone3"], libc::SYS_clone3);
     assert_eq!(ours["statx"], libc::SYS_statx);
