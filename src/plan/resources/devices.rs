@@ -89,3 +89,7 @@ fn allow(
         mknod: access.contains('m'),
     }
 }
+
+#[cfg(test)]
+#[path = "devices_tests.rs"]
+mod tests;
