@@ -14,7 +14,7 @@
 //! excepted) that hands controllers down may hold no processes of its own, for
 //! they would compete with whole cgroups: processes live in leaves only.
 //!
-//! Read in this order: [`place`] (where, before anything is made), [`make`],
+//! Read in this order: [`mod@place`] (where, before anything is made), [`make`],
 //! [`limits`], [`devices`], [`life`].
 //!
 //! More: cgroups(7), Documentation/admin-guide/cgroup-v2.rst, the chapter "cgroup".

@@ -81,3 +81,7 @@ fn allow(
         mknod: access.contains('m'),
     }
 }
+
+#[cfg(test)]
+#[path = "devices_tests.rs"]
+mod tests;
