@@ -9,7 +9,7 @@ mod container;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use container::{ContainerFlags, Net, Userns};
 
@@ -41,26 +41,6 @@ pub struct Global {
     /// Keep the state of containers in DIR [default: /run/jec]
     #[arg(long, value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
-    /// Write messages to FILE instead of standard error
-    #[arg(long, value_name = "FILE", global = true)]
-    pub log: Option<PathBuf>,
-    /// How messages look: text for people, json for programs
-    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t)]
-    #[arg(hide_default_value = true, hide_possible_values = true)]
-    pub log_format: LogFormat,
-    /// Also write messages that only help to debug jec
-    #[arg(long, global = true)]
-    pub debug: bool,
-}
-
-/// The shape of a message.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// A line for people.
-    #[default]
-    Text,
-    /// An object a line, as engines expect it.
-    Json,
 }
 
 /// The commands.
@@ -215,7 +195,7 @@ mod tests {
             ("jec run -- -- sh", None, &["--", "sh"]),
             ("jec run -t ./r --memory 64M", Some("./r"), &["--memory", "64M"]),
             ("jec run ./r ls --", Some("./r"), &["ls", "--"]),
-            ("jec --root /x run --debug ./r", Some("./r"), &[]),
+            ("jec --root /x run ./r", Some("./r"), &[]),
         ] {
             let Command::Run(run) = parsed(line).unwrap().command else { panic!("{line}") };
             assert_eq!(run.container.target.as_deref(), target, "{line}");
@@ -237,8 +217,6 @@ mod tests {
         for line in ["jec --root /x delete a", "jec delete --root /x a", "jec delete a --root /x"] {
             assert_eq!(parsed(line).unwrap().global.root, Some("/x".into()), "{line}");
         }
-        let json = parsed("jec --log-format json --log f stages --json pivot-root").unwrap();
-        assert_eq!(json.global.log_format, LogFormat::Json);
     }
 
     #[test]

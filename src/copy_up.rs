@@ -23,10 +23,10 @@ pub fn copy(root: BorrowedFd, path: &CStr, to: BorrowedFd) -> Result<()> {
     let from = file::open_in_root(root, path, how, 0)?;
     let target = file::openat(to, c".", how, 0)?;
     like(target.as_fd(), &file::fstat(from.as_fd())?)?;
-    copy_directory(from, &target, MAX_DEPTH)
+    copy_directory(&from, &target, MAX_DEPTH)
 }
 
-fn copy_directory(from: OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
+fn copy_directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
     if depth == 0 {
         return Err(Error::config("tmpcopyup", "the directory is nested more than 64 deep"));
     }
@@ -40,7 +40,7 @@ fn copy_directory(from: OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
                 let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
                 let below = file::openat(from.as_fd(), &name, how, 0)?;
                 let target = file::openat(to.as_fd(), &name, how, 0)?;
-                copy_directory(below, &target, depth - 1)?;
+                copy_directory(&below, &target, depth - 1)?;
                 like(target.as_fd(), &stat)?;
             }
             SFlag::S_IFLNK => {

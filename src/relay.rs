@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::process::{self, Child, CloneInto, End, clone3, exit_now, pidfd_send_signal};
 use crate::sys::signal::{self, Watch};
-use crate::sys::{file, socket, terminal};
+use crate::sys::{attributes, file, socket, terminal};
 
 /// A write of this size to a pipe that poll(2) calls writable does not block (pipe(7), PIPE_BUF).
 const CHUNK: usize = 4096;
@@ -178,8 +178,8 @@ fn keeper(modes: &Termios) -> Result<(Child, OwnedFd)> {
     let mut ours = Some(ours);
     let child = clone3(CloneFlags::empty(), &CloneInto::default(), || {
         drop(ours.take());
-        drop(process::set_name(c"jec:[TERMINAL]"));
-        drop(process::setsid());
+        drop(attributes::set_name(c"jec:[TERMINAL]"));
+        drop(attributes::setsid());
         let killed = socket::receive(theirs.as_fd(), 16).is_ok_and(|(word, _)| word.is_empty());
         if killed {
             drop(terminal::set_modes(std::io::stdin().as_fd(), modes));

@@ -23,7 +23,8 @@ use crate::plan::Plan;
 use crate::stages::Stage;
 use crate::stages::baton::{Baton, Word};
 use crate::state::Container;
-use crate::sys::process::{self, Child, wait};
+use crate::sys::attributes;
+use crate::sys::process::{Child, wait};
 use crate::sys::signal;
 
 /// The side of a stage: which of the three processes runs it.
@@ -65,8 +66,8 @@ pub trait Process {
 /// A child says who it is, for ps(1), and that it ends with jec. Until it is its
 /// turn it needs no such order: it hears the end of the socket.
 fn arrive(name: &std::ffi::CStr) -> Result<()> {
-    process::set_name(name)?;
-    process::die_with_parent()
+    attributes::set_name(name)?;
+    attributes::die_with_parent()
 }
 
 /// `jec` itself: it has the host's privileges, and cleans up whatever happens.

@@ -7,6 +7,7 @@
 //! intent, so that `jec delete --force` always knows what to look for.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -68,7 +69,7 @@ pub struct State {
     /// The bundle's path.
     pub bundle: String,
     /// The configuration's annotations.
-    pub annotations: std::collections::BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
     /// When init started, in clock ticks since boot (proc_pid_stat(5), field 22).
     #[serde(default)]
     pub started: u64,
@@ -88,7 +89,7 @@ pub struct Container {
     proc: std::rc::Rc<OwnedFd>,
     /// What was written first.
     pub intent: Intent,
-    annotations: std::collections::BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
     started: Cell<(i32, u64)>,
 }
 
@@ -161,7 +162,7 @@ impl States {
                 boot: String::new(),
             });
         let (proc, started) = (self.proc.clone(), Cell::default());
-        Ok(Container { dir, proc, intent, annotations: Default::default(), started })
+        Ok(Container { dir, proc, intent, annotations: BTreeMap::new(), started })
     }
 
     /// Removes the directory of a container. One that is gone already is fine:

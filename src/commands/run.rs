@@ -90,14 +90,13 @@ fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(
 fn plan(args: &RunArgs) -> Result<Plan> {
     let machine = machine(&args.container)?;
     let target = Target::find(&args.container, args.bundle.as_deref(), &machine)?;
-    let mut plan = match &target {
-        Target::Bundle { id, directory } => Plan::from_bundle(id, directory)?,
-        _ => {
-            let spec = flags::spec(&args.container, &target, &machine)?;
-            let text = flags::json(&spec)?;
-            let id = args.container.name.as_deref().unwrap_or(&machine.id);
-            Plan::from_spec(id, &machine.directory, &spec, &text)?
-        }
+    let mut plan = if let Target::Bundle { id, directory } = &target {
+        Plan::from_bundle(id, directory)?
+    } else {
+        let spec = flags::spec(&args.container, &target, &machine)?;
+        let text = flags::json(&spec)?;
+        let id = args.container.name.as_deref().unwrap_or(&machine.id);
+        Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
     let size = terminal::size(std::io::stdin().as_fd());
     if plan.process.terminal && plan.process.console_size.is_none() {

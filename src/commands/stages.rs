@@ -1,77 +1,73 @@
 //! `jec stages`: the table that runs everything, as a table to read.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::StagesArgs;
 use crate::error::{Error, Failure, Result};
 use crate::sides::Side;
 use crate::stages::order::ORDER;
-use crate::stages::{Command, STAGES, Stage, find};
+use crate::stages::{STAGES, Stage, find};
 
 /// Prints all stages, or one.
 pub fn run(args: &StagesArgs) -> Result<u8, Failure> {
-    let text = match (&args.name, args.json) {
-        (None, false) => table(),
-        (None, true) => STAGES.iter().map(object).collect::<serde_json::Value>().to_string(),
-        (Some(name), json) => {
-            let stage = find(name).ok_or_else(|| unknown(name))?;
-            if json { object(stage).to_string() } else { page(stage) }
-        }
+    let stage = args.name.as_deref().map(|name| find(name).ok_or_else(|| unknown(name)));
+    let out = &mut io::stdout();
+    let printed = match (stage.transpose()?, args.json) {
+        (None, true) => writeln!(out, "{}", STAGES.iter().map(object).collect::<Value>()),
+        (Some(stage), true) => writeln!(out, "{}", object(stage)),
+        (None, false) => table(out),
+        (Some(stage), false) => page(out, stage),
     };
     // A reader that has seen enough (`jec stages | head`) is no error.
-    drop(writeln!(std::io::stdout(), "{}", text.trim_end()));
+    drop(printed);
     Ok(0)
 }
 
 /// A column for each process; a row stands in the column of the one that runs it.
-fn table() -> String {
-    let mut text = format!("{:3} {:16}{:16}{:16}what\n", "", "RUNTIME", "MIDDLE", "INIT");
+fn table(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "    {:16}{:16}{:16}what", "RUNTIME", "MIDDLE", "INIT")?;
     let mut part = "";
     for (at, stage) in STAGES.iter().enumerate() {
         if part != stage.part {
             part = stage.part;
-            text.push_str(&format!("\n{part}\n"));
+            writeln!(out, "\n{part}")?;
         }
         let column = |side| if stage.side() == side { stage.name } else { "" };
-        let (runtime, middle, init) =
-            (column(Side::Runtime), column(Side::Middle), column(Side::Init));
-        let what = stage.what;
-        text.push_str(&format!("{:3} {runtime:16}{middle:16}{init:16}{what}\n", at + 1));
+        let (runtime, middle) = (column(Side::Runtime), column(Side::Middle));
+        let (init, what) = (column(Side::Init), stage.what);
+        writeln!(out, "{:3} {runtime:16}{middle:16}{init:16}{what}", at + 1)?;
     }
-    text + "\njec stages NAME explains one.\n"
+    writeln!(out, "\njec stages NAME explains one.")
 }
 
-fn page(stage: &Stage) -> String {
-    let Stage { name, part, what, doc, when, .. } = stage;
-    let mut text = format!("{name}: {what}\n\n");
+fn page(out: &mut impl Write, stage: &Stage) -> io::Result<()> {
+    writeln!(out, "{}: {}\n", stage.name, stage.what)?;
+    let source = format!("src/stages/{}.rs", stage.module().replace('-', "_"));
     let lines = [
         ("side", stage.side().name()),
-        ("part", *part),
-        ("when", when.text),
-        ("here", doc.why_here),
-        ("man", doc.man),
-        ("spec", doc.spec),
+        ("part", stage.part),
+        ("when", stage.when.text),
+        ("here", stage.doc.why_here),
+        ("man", stage.doc.man),
+        ("spec", stage.doc.spec),
+        ("chapter", stage.module()),
+        ("source", &source),
     ];
     for (label, line) in lines {
-        text.push_str(&format!("  {label:8}{line}\n"));
+        writeln!(out, "  {label:8}{line}")?;
     }
-    text.push_str(&format!(
-        "  chapter {}\n  source  src/stages/{}.rs\n",
-        stage.module(),
-        stage.module().replace('-', "_")
-    ));
-    for order in ORDER.iter().filter(|order| order.after == *name) {
-        text.push_str(&format!("  after   {}: {}\n", order.before, order.because));
+    for order in ORDER.iter().filter(|order| order.after == stage.name) {
+        writeln!(out, "  after   {}: {}", order.before, order.because)?;
     }
-    for order in ORDER.iter().filter(|order| order.before == *name) {
-        text.push_str(&format!("  before  {}: {}\n", order.after, order.because));
+    for order in ORDER.iter().filter(|order| order.before == stage.name) {
+        writeln!(out, "  before  {}: {}", order.after, order.because)?;
     }
-    text
+    Ok(())
 }
 
-fn object(stage: &Stage) -> serde_json::Value {
+fn object(stage: &Stage) -> Value {
     json!({
         "name": stage.name,
         "side": stage.side().name(),
@@ -87,35 +83,14 @@ fn object(stage: &Stage) -> serde_json::Value {
 }
 
 fn unknown(name: &str) -> Error {
-    let names: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
-    let near: Vec<_> = names
+    let near: Vec<_> = STAGES
         .iter()
-        .filter(|known| known.contains(name) || name.contains(*known))
-        .copied()
+        .map(|stage| stage.name)
+        .filter(|known| known.contains(name) || name.contains(known))
         .collect();
-    let hint = if near.is_empty() {
-        "`jec stages` lists them".into()
-    } else {
-        format!("did you mean {}?", near.join(", "))
+    let hint = match near.is_empty() {
+        true => "`jec stages` lists them".into(),
+        false => format!("did you mean {}?", near.join(", ")),
     };
     Error::config(format!("{name:?}"), format!("is no stage; {hint}"))
-}
-
-impl Command {
-    /// The word of the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Begin => "begin",
-            Self::Create => "create",
-            Self::Start => "start",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-impl Stage {
-    /// The module, chapter, test and example: a stage with two rows has one.
-    pub fn module(&self) -> &'static str {
-        self.name.strip_suffix("-early").unwrap_or(self.name)
-    }
 }

@@ -15,7 +15,7 @@ use super::{Doc, bounding};
 use crate::error::{Error, Result};
 use crate::plan::Capabilities;
 use crate::sides::Init;
-use crate::sys::{credentials, file, process};
+use crate::sys::{attributes, credentials, file};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -37,7 +37,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     let found = read(&file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?)?;
     compare(wanted, found)?;
     // The kernel forgot it when the ids changed.
-    process::die_with_parent()
+    attributes::die_with_parent()
 }
 
 /// The five sets as /proc/self/status tells them.

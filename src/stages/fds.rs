@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
-use crate::sys::{file, process, signal};
+use crate::sys::{attributes, file, signal};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -27,7 +27,7 @@ const KEPT: u32 = 3;
 
 /// Closes at execve all that the program was not given; signals as at birth.
 pub fn run(init: &mut Init) -> Result<()> {
-    process::close_on_exec_from(KEPT)?;
+    attributes::close_on_exec_from(KEPT)?;
     let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
     let ignored = status
         .lines()

@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
-use crate::sys::{file, process};
+use crate::sys::{attributes, file};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -30,7 +30,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     };
     let wanted = &runtime.plan.process;
     for limit in &wanted.rlimits {
-        process::prlimit(init.pid, limit.name, limit.resource, limit.soft, limit.hard)?;
+        attributes::prlimit(init.pid, limit.name, limit.resource, limit.soft, limit.hard)?;
     }
     if let Some(score) = wanted.oom_score_adj {
         let path = CString::new(format!("{}/oom_score_adj", init.pid))

@@ -99,6 +99,25 @@ pub enum Command {
     Delete,
 }
 
+impl Command {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl Stage {
+    /// The module, chapter, test and example: a stage with two rows has one.
+    pub fn module(&self) -> &'static str {
+        self.name.strip_suffix("-early").unwrap_or(self.name)
+    }
+}
+
 /// A condition on the plan.
 #[derive(Clone, Copy)]
 pub struct When {

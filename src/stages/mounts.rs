@@ -70,15 +70,10 @@ fn prepare(init: &Init, entry: &Mount, sources: &mut VecDeque<OwnedFd>) -> Resul
     if entry.kind == MountKind::Remount {
         return Ok(None);
     }
-    let made = match (&entry.idmap, sources.pop_front()) {
-        (Some(_), Some(made)) => made,
-        (Some(_), None) => {
-            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
-        }
-        (None, first) => {
-            first.into_iter().for_each(|first| sources.push_front(first));
-            detached(init, entry)?
-        }
+    let made = if entry.idmap.is_some() {
+        sources.pop_front().ok_or_else(|| Error::differs("id-mapped mounts", "one more", "none"))?
+    } else {
+        detached(init, entry)?
     };
     set_attributes(made.as_fd(), entry)?;
     Ok(Some(made))

@@ -10,7 +10,7 @@
 use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
-use crate::sys::process;
+use crate::sys::attributes;
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -23,10 +23,10 @@ pub const DOC: Doc = Doc {
 pub fn run(init: &mut Init) -> Result<()> {
     let process = &init.plan.process;
     if let Some(scheduler) = &process.scheduler {
-        process::sched_setattr(scheduler)?;
+        attributes::sched_setattr(scheduler)?;
     }
     if let Some(priority) = process.io_priority {
-        process::ioprio_set(priority)?;
+        attributes::ioprio_set(priority)?;
     }
-    process.personality.map_or(Ok(()), process::personality)
+    process.personality.map_or(Ok(()), attributes::personality)
 }

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
-use crate::sys::{file, process};
+use crate::sys::{attributes, file};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -29,12 +29,12 @@ const SET_UP_UMASK: u32 = 0o022;
 
 /// Cuts the ties.
 pub fn run(init: &mut Init) -> Result<()> {
-    process::set_undumpable()?;
-    process::setsid()?;
+    attributes::set_undumpable()?;
+    attributes::setsid()?;
     file::umask(SET_UP_UMASK)?;
     let name = CString::new(format!("_ses.{}", init.plan.id))
         .map_err(|_| Error::config("id", "contains a NUL byte"))?;
-    match process::join_session_keyring(&name) {
+    match attributes::join_session_keyring(&name) {
         // ENOSYS: a kernel without keyrings has none that could leak. EPERM: a filter above us.
         Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOSYS | Errno::EPERM) => {
             Ok(())

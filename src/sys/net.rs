@@ -8,6 +8,9 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use super::record;
 use crate::error::Result;
 
+/// IFF_UP of <linux/if.h>, in the width that ifreq has.
+const IFF_UP: libc::c_short = 1;
+
 /// Brings `lo` up in the current network namespace (netdevice(7), SIOCSIFFLAGS).
 pub fn loopback_up() -> Result<()> {
     let kind = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
@@ -21,7 +24,7 @@ pub fn loopback_up() -> Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_flags = libc::IFF_UP as i16;
+    request.ifr_ifru.ifru_flags = IFF_UP;
     // SAFETY: `request` is a whole ifreq with a NUL-terminated name.
     let result = Errno::result(unsafe {
         libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl, &raw const request)

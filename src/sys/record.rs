@@ -33,6 +33,11 @@ impl Outcome for Option<OwnedFd> {
         self.as_ref().map_or("0".into(), Outcome::shown)
     }
 }
+impl Outcome for Option<super::process::End> {
+    fn shown(&self) -> String {
+        self.as_ref().map_or("0".into(), ToString::to_string)
+    }
+}
 impl Outcome for i32 {
     fn shown(&self) -> String {
         self.to_string()

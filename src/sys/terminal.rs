@@ -8,9 +8,24 @@ use nix::sys::termios::{self, SetArg, Termios};
 use super::record;
 use crate::error::Result;
 
-nix::ioctl_write_ptr_bad!(set_pty_lock, libc::TIOCSPTLCK, libc::c_int);
-nix::ioctl_read_bad!(get_window_size, libc::TIOCGWINSZ, libc::winsize);
-nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
+nix::ioctl_write_ptr_bad!(
+    /// TIOCSPTLCK
+    set_pty_lock,
+    libc::TIOCSPTLCK,
+    libc::c_int
+);
+nix::ioctl_read_bad!(
+    /// TIOCGWINSZ
+    get_window_size,
+    libc::TIOCGWINSZ,
+    libc::winsize
+);
+nix::ioctl_write_ptr_bad!(
+    /// TIOCSWINSZ
+    set_window_size,
+    libc::TIOCSWINSZ,
+    libc::winsize
+);
 
 /// Whether this descriptor is a terminal.
 pub fn is_terminal(fd: BorrowedFd) -> bool {
