@@ -88,9 +88,10 @@ fn unknown(name: &str) -> Error {
         .map(|stage| stage.name)
         .filter(|known| known.contains(name) || name.contains(known))
         .collect();
-    let hint = match near.is_empty() {
-        true => "`jec stages` lists them".into(),
-        false => format!("did you mean {}?", near.join(", ")),
+    let hint = if near.is_empty() {
+        "`jec stages` lists them".into()
+    } else {
+        format!("did you mean {}?", near.join(", "))
     };
     Error::config(format!("{name:?}"), format!("is no stage; {hint}"))
 }
