@@ -218,7 +218,7 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
     let mut watched =
-        vec![only(signal::descriptor(signals), true, false), only(init.pidfd.as_fd(), true, false)];
+        vec![only(signals.as_fd(), true, false), only(init.pidfd.as_fd(), true, false)];
     let Some(terminal) = terminal else {
         return Ok(signal::watch(&watched, None)?[0].read);
     };

@@ -184,8 +184,9 @@ impl Process for Runtime<'_> {
             return Ok(Word::Ended);
         };
         loop {
-            let ready = signal::wait_readable(&[baton.as_fd(), signal::descriptor(signals)])?;
-            if ready[0] {
+            let watch = |fd| signal::Watch { fd, read: true, write: false };
+            let ready = signal::watch(&[watch(baton.as_fd()), watch(signals.as_fd())], None)?;
+            if ready[0].read {
                 let (word, received) = baton.take()?;
                 self.received.extend(received);
                 if let Word::Go(pid) = word {

@@ -55,34 +55,6 @@ pub fn stop_self() -> Result<()> {
     record("kill", format_args!("self, SIGSTOP"), nix::sys::signal::raise(Signal::SIGSTOP))
 }
 
-/// poll(2) for reading, without a time limit: which of the descriptors have something (or have ended).
-pub fn wait_readable(descriptors: &[BorrowedFd]) -> Result<Vec<bool>> {
-    let mut entries: Vec<PollFd> =
-        descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-    let result = loop {
-        match nix::poll::poll(&mut entries, PollTimeout::NONE) {
-            Err(Errno::EINTR) => {}
-            other => break other,
-        }
-    };
-    let shown: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-    record("poll", format_args!("{shown:?}, POLLIN, -1"), result)?;
-    Ok(entries.iter().map(|entry| entry.any().unwrap_or(false)).collect())
-}
-
-/// Whether the other end of a socket is gone (poll(2) with no wait).
-pub fn peer_is_gone(socket: BorrowedFd) -> Result<bool> {
-    let mut entries = [PollFd::new(socket, PollFlags::empty())];
-    let result = nix::poll::poll(&mut entries, PollTimeout::ZERO);
-    record("poll", format_args!("{}, POLLHUP, 0", socket.as_raw_fd()), result)?;
-    Ok(entries[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
-}
-
-/// The descriptor of a signalfd.
-pub fn descriptor(signals: &SignalFd) -> BorrowedFd<'_> {
-    signals.as_fd()
-}
-
 /// Whether a signal asks jec to end: what Ctrl-C, a closed terminal or kill(1) send.
 pub fn ends(number: i32) -> bool {
     matches!(number, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
@@ -107,7 +79,7 @@ pub fn stops(number: i32) -> bool {
 /// Waits for the next signal.
 pub fn wait_next(signals: &SignalFd) -> Result<i32> {
     loop {
-        wait_readable(&[descriptor(signals)])?;
+        watch(&[Watch { fd: signals.as_fd(), read: true, write: false }], None)?;
         if let Some((number, _)) = next(signals) {
             return Ok(number);
         }
