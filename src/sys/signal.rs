@@ -1,6 +1,6 @@
 //! Signals, read as messages (signalfd(2)) instead of interrupting.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
