@@ -66,7 +66,8 @@ fn destination(property: &str, path: &Path, warnings: &mut Vec<String>) -> Resul
     if path.is_relative() {
         warnings.push(format!("{property}: {} is taken from /", path.display()));
     }
-    strings::c_path(&property, &Path::new("/").join(path))
+    // In one spelling: `//` and `/.` are the root as well.
+    strings::c_path(&property, &Path::new("/").join(path).components().collect::<PathBuf>())
 }
 
 /// What is mounted. `bind` among the options makes the type a dummy, says the specification.

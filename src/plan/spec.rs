@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use nix::mount::MsFlags;
 use oci_spec::runtime::{Linux, Spec};
 
 use super::mounts::Surroundings;
@@ -113,8 +112,8 @@ fn root(spec: &Spec, linux: &Linux, bundle: BorrowedFd) -> Result<Root> {
     })
 }
 
-/// linux.rootfsPropagation as flags of mount(2), of the whole tree with `r` before the word or
-/// without, as in runc and crun; 0 where the configuration is silent.
+/// linux.rootfsPropagation as flags of mount(2): with `r` before the word it holds for all mounts
+/// below as well, as in runc and crun; 0 where the configuration is silent.
 fn propagation(word: Option<&String>) -> Result<u64> {
     let Some(word) = word.filter(|word| !word.is_empty()) else {
         return Ok(0);
@@ -123,7 +122,7 @@ fn propagation(word: Option<&String>) -> Result<u64> {
         let problem = format!("{word:?} is not shared, slave, private or unbindable");
         Error::config("linux.rootfsPropagation", problem)
     })?;
-    Ok((flags | MsFlags::MS_REC).bits())
+    Ok(flags.bits())
 }
 
 #[cfg(test)]

@@ -56,11 +56,13 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
     if !mknod_allowed && device.kind != DeviceKind::Fifo {
         return bind(root, device);
     }
-    let (directory, name) = tree::parent(root, &device.path)?;
+    let (directory, name) = tree::entry(root, &device.path)?;
     let number = makedev(device.major.into(), device.minor.into());
     match file::mknodat(directory.as_fd(), &name, kind(device), device.mode, number) {
         Ok(()) => {
             let node = tree::step(directory.as_fd(), &name)?;
+            // In a directory that others write to, the name can be another file's by now.
+            check(node.as_fd(), device)?;
             file::fchown(node.as_fd(), device.uid, device.gid)
         }
         // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
@@ -102,7 +104,7 @@ fn kind(device: &Device) -> SFlag {
 /// A link that the image already has is its own affair, but for ptmx: that one
 /// decides whose terminals are opened.
 fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
-    let (directory, name): (_, CString) = tree::parent(root, path)?;
+    let (directory, name): (_, CString) = tree::entry(root, path)?;
     match file::symlinkat(target, directory.as_fd(), &name) {
         Err(error) if error.errno() == Errno::EEXIST as i32 => {
             if path != c"/dev/ptmx" {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub mod bundle;
+
 /// Prints why a test cannot run here, and ends it. The runner counts the lines.
 #[macro_export]
 macro_rules! skip {
@@ -154,9 +156,14 @@ impl World {
 
     /// Starts `jec run ARGS` and waits until the program runs: to be looked at from the host.
     pub fn hold(&self, args: &[&str]) -> Held {
-        let pid_file = self.path("pid");
         let mut command = self.jec();
-        command.arg("run").arg("--pid-file").arg(&pid_file).args(args);
+        command.arg("run").arg("--pid-file").arg(self.path("pid")).args(args);
+        self.hold_command(command)
+    }
+
+    /// The same, as a command that becomes `jec run --pid-file WORLD/pid …`.
+    pub fn hold_command(&self, mut command: Command) -> Held {
+        let pid_file = self.path("pid");
         let jec = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jec");
         let mut held = Held { jec, pid: 0 };
         let deadline = Instant::now() + Duration::from_secs(60);
