@@ -1,5 +1,7 @@
 //! What usually causes an error, and the command that confirms it.
 
+use nix::errno::Errno;
+
 use crate::error::Error;
 
 /// The likely cause of an error and how to confirm it.
@@ -10,7 +12,69 @@ pub struct Advice {
     pub check: &'static str,
 }
 
+/// Stage, errno, likely cause, command.
+type Row = (&'static str, Errno, &'static str, &'static str);
+
+#[rustfmt::skip]
+const ADVICE: &[Row] = &[
+    ("propagation", Errno::EACCES, "root inside is another user outside, who may not search a directory on the way to the root file system", "namei -l PATH: each directory needs x for that user"),
+    ("propagation", Errno::EPERM, "this process may not change mounts: it has no CAP_SYS_ADMIN in the user namespace that owns them", "grep CapEff /proc/self/status; is there a user namespace in linux.namespaces?"),
+    ("mounts", Errno::ENOENT, "the source of a bind mount does not exist on the host; or the destination lies in /proc or /sys, where nothing can be made, and does not exist there", "ls -ld SOURCE; ls -ld DESTINATION"),
+    ("mounts", Errno::EACCES, "root inside is another user outside, who may not search a directory on the way to the source", "namei -l SOURCE: each directory needs x for that user"),
+    ("mounts", Errno::ENODEV, "the kernel does not know this type of file system", "grep TYPE /proc/filesystems; modprobe TYPE"),
+    ("mounts", Errno::EINVAL, "an option that this file system does not know, a group that is not mapped (gid=), or a remount of what is no mount", "the words in brackets are the kernel's; cat /proc/self/mountinfo"),
+    ("mounts", Errno::EPERM, "in a user namespace: sysfs needs a network namespace of the container's own, proc a pid namespace and a host whose /proc is not masked, and flags of the host's mounts (ro, nosuid, nodev, noexec) cannot be taken away", "findmnt -o TARGET,OPTIONS SOURCE; findmnt -R /proc"),
+    ("mounts", Errno::ELOOP, "the image has a link where /proc or /sys has to be a real directory, or a loop of links on the way to a destination", "ls -ld ROOTFS/proc ROOTFS/sys ROOTFS/DESTINATION"),
+    ("mounts", Errno::ENOTDIR, "a file stands where the destination needs a directory", "ls -ld SOURCE ROOTFS/DESTINATION"),
+    ("mounts", Errno::EROFS, "the destination does not exist, and cannot be made in a read-only file system", "ls -ld ROOTFS/DESTINATION; findmnt -T ROOTFS"),
+    ("devices", Errno::ENOENT, "in a user namespace nodes cannot be made, so the host's own node of that path is bound; the host has none", "ls -l /dev/NAME on the host"),
+    ("devices", Errno::EACCES, "the mapped user may not write to /dev of the root file system; with a tmpfs on /dev it would be her own", "ls -ld ROOTFS/dev"),
+    ("devices", Errno::EROFS, "/dev is part of a read-only file system; every container needs a tmpfs on /dev", "findmnt -T ROOTFS/dev"),
+    ("devices", Errno::ENOTDIR, "the image has a file where a device or a link of /dev needs a directory", "ls -ld ROOTFS/dev"),
+    ("pivot-root", Errno::EINVAL, "the root of this machine is an initramfs (rootfs), which pivot_root(2) cannot move away", "findmnt -o FSTYPE /"),
+    ("pivot-root", Errno::EBUSY, "the new root is the root of this machine itself", "is root.path the directory / ?"),
+    ("pivot-root", Errno::EPERM, "a filter or a missing CAP_SYS_ADMIN forbids pivot_root(2): jec runs in a container itself", "grep -e CapEff -e Seccomp /proc/self/status"),
+    ("console", Errno::ENOENT, "a terminal needs a devpts in the mount list, on /dev/pts", "grep -n devpts config.json"),
+    ("console", Errno::EIO, "the devpts was mounted without ptmxmode=0666, or closed its terminals", "grep devpts /proc/self/mountinfo inside"),
+    ("console", Errno::ENOSPC, "this devpts, or the machine, has no terminal left", "cat /proc/sys/kernel/pty/nr /proc/sys/kernel/pty/max"),
+    ("console", Errno::EINVAL, "the user of the process is not mapped in the user namespace, so the terminal cannot be given to it", "cat /proc/self/uid_map inside"),
+    ("console-socket", Errno::EMFILE, "jec was started with hardly any file descriptors allowed", "ulimit -n"),
+    ("kernel-params", Errno::ENOENT, "this kernel, or a new network namespace, has no such sysctl", "ls /proc/sys/PATH, in a namespace: unshare -n ls /proc/sys/PATH"),
+    ("kernel-params", Errno::EINVAL, "the kernel does not take this value", "cat /proc/sys/PATH: write what you read there"),
+    ("kernel-params", Errno::EACCES, "the sysctl is read-only, or belongs to the host in spite of its name", "ls -l /proc/sys/PATH"),
+    ("kernel-params", Errno::EPERM, "the namespace is not owned by the container's user namespace", "lsns --task $$"),
+    ("kernel-params", Errno::EROFS, "/proc/sys of the host is read-only: jec runs in a container itself", "findmnt -T /proc/sys"),
+    ("masks", Errno::ENOENT, "hiding a file takes /dev/null, which the container does not have", "a tmpfs on /dev in the mount list"),
+    ("masks", Errno::ENOTDIR, "a masked or read-only path leads through a file", "ls -ld each part of the path, inside"),
+    ("masks", Errno::ELOOP, "a masked or read-only path leads through a loop of links, or through /proc/PID/fd, cwd, root or exe", "ls -ld each part of the path, inside"),
+    ("masks", Errno::EPERM, "a mount of the host below this path has flags that a user namespace may not change", "findmnt -R -o TARGET,OPTIONS ROOTFS"),
+];
+
 /// The advice for an error in a stage, where there is one.
-pub fn find(_stage: &str, _error: &Error) -> Option<Advice> {
-    None
+pub fn find(stage: &str, error: &Error) -> Option<Advice> {
+    let errno = error.errno();
+    let row = ADVICE.iter().find(|row| row.0 == stage && row.1 as i32 == errno)?;
+    Some(Advice { cause: row.2, check: row.3 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_names_a_stage_and_stands_once() {
+        for (at, row) in ADVICE.iter().enumerate() {
+            assert!(crate::stages::find(row.0).is_some(), "{}", row.0);
+            let twin = ADVICE[..at].iter().any(|other| (other.0, other.1) == (row.0, row.1));
+            assert!(!twin, "{} {}", row.0, row.1);
+        }
+    }
+
+    #[test]
+    fn an_errno_of_another_stage_gets_no_advice() {
+        let error = |errno| Error::Call { name: "x".into(), args: String::new(), errno };
+        assert!(find("mounts", &error(Errno::ENODEV as i32)).is_some());
+        assert!(find("masks", &error(Errno::ENODEV as i32)).is_none());
+        assert!(find("mounts", &Error::config("mounts", "x")).is_none());
+    }
 }

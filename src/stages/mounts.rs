@@ -170,6 +170,14 @@ fn attach(root: BorrowedFd, made: &OwnedFd, entry: &Mount) -> Result<()> {
     let directory = file::is_directory(made.as_fd())?;
     let kind = if directory { Kind::Directory } else { Kind::File };
     let place = checked(root, tree::place(root, &entry.destination, kind)?, entry)?;
+    if file::is_directory(place.as_fd())? != directory {
+        // move_mount(2) would only say EINVAL.
+        let problem = match kind {
+            Kind::Directory => "a directory cannot be mounted onto a file",
+            Kind::File => "a file cannot be mounted onto a directory",
+        };
+        return Err(Error::config(format!("mounts: {:?}", entry.destination), problem));
+    }
     if entry.copy_up {
         copy_up::copy(place.as_fd(), made.as_fd(), sets(entry, &[c"mode", c"uid", c"gid"]))?;
     }
