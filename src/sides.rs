@@ -49,6 +49,9 @@ impl Side {
     }
 }
 
+/// What ps(1) calls init until it is the program.
+pub const INIT_NAME: &std::ffi::CStr = c"jec:[2:INIT]";
+
 /// What the walker needs of a process.
 pub trait Process {
     /// Which of the three it is.
@@ -287,7 +290,7 @@ impl Process for Init<'_> {
     const SIDE: Side = Side::Init;
 
     fn arrive(&mut self) -> Result<()> {
-        arrive(c"jec:[2:INIT]")
+        arrive(INIT_NAME)
     }
 
     fn run(&mut self, stage: &Stage) -> Result<()> {

@@ -98,6 +98,8 @@ fn plan(args: &RunArgs) -> Result<Plan> {
         let id = args.container.name.as_deref().unwrap_or(&machine.id);
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
+    let has_user = plan.namespaces.has_user();
+    plan.grant_at_most(flags::capabilities::available(has_user, &machine));
     let size = terminal::size(std::io::stdin().as_fd());
     if plan.process.terminal && plan.process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.

@@ -57,6 +57,35 @@ pub fn profile(seccomp: &LinuxSeccomp) -> Result<Profile> {
     Ok(profile)
 }
 
+/// Reads linux.seccomp, and checks that init can do under it what remains to be done.
+///
+/// # Errors
+/// As [`profile`], and a configuration error that names the call which is refused.
+pub fn profile_for(seccomp: &LinuxSeccomp, no_new_privileges: bool) -> Result<Profile> {
+    let profile = profile(seccomp)?;
+    let refused = |name: &&str| profile.verdict(name).is_some_and(|a| a > Action::Notify);
+    // With no_new_privs the filter is loaded right before execve, else before the capabilities go.
+    let speaks = !no_new_privileges || profile.listener_path.is_some();
+    let needed = if speaks { &["execve", "sendmsg", "recvmsg"][..] } else { &["execve"] };
+    match needed.iter().find(|name| refused(name)) {
+        None => Ok(profile),
+        Some(&"execve") => {
+            Err(Error::config(HERE, "refuses execve: the program could not be started"))
+        }
+        Some(name) if no_new_privileges => {
+            let problem = format!("refuses {name}: the listener could not be handed over");
+            Err(Error::config(HERE, problem))
+        }
+        Some(name) => {
+            let problem = format!(
+                "refuses {name}, which jec needs until the program starts: without \
+                 process.noNewPrivileges the filter is loaded early"
+            );
+            Err(Error::config(HERE, problem))
+        }
+    }
+}
+
 /// runc refuses this too: see [`HANDS_OVER`].
 fn check_default(profile: &Profile) -> Result<()> {
     if profile.default_action == Action::Notify {

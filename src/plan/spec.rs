@@ -62,7 +62,11 @@ impl Plan {
             )?,
             kernel: kernel::parameters(spec, &namespaces)?,
             cgroup: resources::cgroup(linux)?,
-            seccomp: linux.seccomp().as_ref().map(seccomp::profile).transpose()?,
+            seccomp: linux
+                .seccomp()
+                .as_ref()
+                .map(|given| seccomp::profile_for(given, process.no_new_privileges))
+                .transpose()?,
             process,
             bundle,
             namespaces,
