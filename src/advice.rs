@@ -31,7 +31,7 @@ const ADVICE: &[Row] = &[
     ("devices", Errno::EACCES, "the mapped user may not write to /dev of the root file system; with a tmpfs on /dev it would be her own", "ls -ld ROOTFS/dev"),
     ("devices", Errno::EROFS, "/dev is part of a read-only file system; every container needs a tmpfs on /dev", "findmnt -T ROOTFS/dev"),
     ("devices", Errno::ENOTDIR, "the image has a file where a device or a link of /dev needs a directory", "ls -ld ROOTFS/dev"),
-    ("pivot-root", Errno::EINVAL, "the root of this machine is an initramfs (rootfs), which pivot_root(2) cannot move away", "findmnt -o FSTYPE /"),
+    ("pivot-root", Errno::EINVAL, "the root of this machine is an initramfs (rootfs), which pivot_root(2) cannot move away", "findmnt -o FSTYPE / says rootfs: jec run --no-pivot …"),
     ("pivot-root", Errno::EBUSY, "the new root is the root of this machine itself", "is root.path the directory / ?"),
     ("pivot-root", Errno::EPERM, "a filter or a missing CAP_SYS_ADMIN forbids pivot_root(2): jec runs in a container itself", "grep -e CapEff -e Seccomp /proc/self/status"),
     ("console", Errno::ENOENT, "a terminal needs a devpts in the mount list, on /dev/pts", "grep -n devpts config.json"),

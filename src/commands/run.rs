@@ -100,6 +100,7 @@ fn plan(args: &RunArgs) -> Result<Plan> {
     };
     let has_user = plan.namespaces.has_user();
     plan.grant_at_most(flags::capabilities::available(has_user, &machine));
+    plan.root.no_pivot = args.no_pivot;
     let size = terminal::size(std::io::stdin().as_fd());
     if plan.process.terminal && plan.process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
