@@ -101,6 +101,9 @@ fn plan(args: &RunArgs) -> Result<Plan> {
     let has_user = plan.namespaces.has_user();
     plan.grant_at_most(flags::capabilities::available(has_user, &machine));
     plan.root.no_pivot = args.no_pivot;
+    if args.no_pivot {
+        say("--no-pivot: the host's tree stays mounted below the container's root");
+    }
     let size = terminal::size(std::io::stdin().as_fd());
     if plan.process.terminal && plan.process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
