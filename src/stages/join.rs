@@ -73,7 +73,7 @@ fn open(kind: CloneFlags, path: &std::ffi::CStr) -> Result<OwnedFd> {
     }
     let found = process::namespace_kind(namespace.as_fd())?;
     if found != kind {
-        let (found, wanted) = (file::flags(&found), file::flags(&kind));
+        let (found, wanted) = (process::kinds(found), process::kinds(kind));
         return wrong(format!("{path:?} is a namespace of kind {found}, not {wanted}"));
     }
     Ok(namespace)

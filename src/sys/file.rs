@@ -21,7 +21,7 @@ pub(super) fn dir(fd: BorrowedFd<'_>) -> String {
 }
 
 /// Flags as `A|B`; `0` when there are none.
-pub fn flags<F: std::fmt::Debug>(flags: &F) -> String {
+pub(super) fn flags<F: std::fmt::Debug>(flags: &F) -> String {
     let text = format!("{flags:?}");
     let inside = text.find('(').map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
     if inside.is_empty() || inside == "0x0" { "0".into() } else { inside.replace(" | ", "|") }
