@@ -450,14 +450,7 @@ fn a_destination_that_is_exchanged_while_we_mount_never_leads_out() {
     let done = AtomicBool::new(false);
     let (mut landed, mut refused) = (0, 0);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-                let (one, two) = (volume.join("place"), volume.join("other"));
-                let here = nix::fcntl::AT_FDCWD;
-                nix::fcntl::renameat2(here, &one, here, &two, flags).ok();
-            }
-        });
+        scope.spawn(|| exchange(&volume, &done));
         for _ in 0..40 {
             let ran = world.run_bundle(&bundle);
             for line in ran.out.lines().filter(|line| line.contains("escaped")) {
@@ -486,6 +479,41 @@ fn a_destination_that_is_exchanged_while_we_mount_never_leads_out() {
     println!("{landed} runs mounted, {refused} were refused");
     assert_eq!(landed + refused, 40);
     world.assert_clean();
+}
+
+#[test]
+fn checking_a_path_and_then_mounting_on_it_loses_the_same_race() {
+    let world = World::new();
+    let outside = canary(&world);
+    let volume = world.path("volume");
+    fs::create_dir_all(volume.join("place/deep")).unwrap();
+    fs::create_dir(outside.join("deep")).unwrap();
+    symlink(&outside, volume.join("other")).unwrap();
+    let user = if is_root() { "" } else { "--user --map-root-user" };
+    let done = AtomicBool::new(false);
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| exchange(&volume, &done));
+        let ran = sh(&format!(
+            "cd {}; unshare {user} --mount --propagation private sh -c '
+             for i in $(seq 2000); do
+                 case $(realpath volume/place/deep) in */volume/*)
+                     mount -t tmpfs escaped volume/place/deep;; esac 2>/dev/null
+                 grep \"/outside/deep .* escaped\" /proc/self/mountinfo && exit
+             done'",
+            world.dir.path().display()
+        ));
+        done.store(true, Ordering::Relaxed);
+        ran
+    });
+    assert!(ran.out.contains("/outside/deep"), "{ran:?}");
+}
+
+/// Exchanges `place` and `other`, as fast as it can.
+fn exchange(volume: &Path, done: &AtomicBool) {
+    let (here, flags) = (nix::fcntl::AT_FDCWD, nix::fcntl::RenameFlags::RENAME_EXCHANGE);
+    while !done.load(Ordering::Relaxed) {
+        nix::fcntl::renameat2(here, &volume.join("place"), here, &volume.join("other"), flags).ok();
+    }
 }
 
 #[test]

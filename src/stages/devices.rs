@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, makedev};
 
-use super::Doc;
+use super::{Doc, mounts};
 use crate::error::{Error, Result};
 use crate::plan::{Device, DeviceKind};
 use crate::sides::Init;
@@ -78,6 +78,7 @@ fn bind(root: BorrowedFd, device: &Device) -> Result<()> {
     let node = mount::open_tree(file::HERE, &device.path, OPEN_TREE_CLONE, false)?;
     check(node.as_fd(), device)?;
     let place = tree::place(root, &device.path, Kind::File)?;
+    mounts::outside_proc(place.as_fd(), &device.path)?;
     mount::move_mount(node.as_fd(), place.as_fd())
 }
 
