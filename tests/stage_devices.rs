@@ -7,7 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
 
 use common::bundle::{
-    add_mount, drop_mount, for_me, grant, in_user_namespace, mount_at, mounts_of, shell, sleeps,
+    add_mount, drop_mount, for_me, grant, in_user_namespace, in_user_namespace_of_a_host, mount_at,
+    mounts_of, shell, sleeps,
 };
 use common::{Ran, World, is_root};
 use serde_json::{Value, json};
@@ -109,13 +110,8 @@ fn in_a_user_namespace_the_hosts_nodes_are_bound() {
 fn a_node_of_the_host_that_is_not_what_its_name_says_is_refused() {
     let world = World::new();
     let bundle = world.bundle("devices", |config| {
-        plain(config);
-        if is_root() {
-            in_user_namespace(config);
-        } else {
-            config["linux"]["uidMappings"][0]["hostID"] = json!(0);
-            config["linux"]["gidMappings"][0]["hostID"] = json!(0);
-        }
+        config["linux"].as_object_mut().unwrap().remove("devices");
+        in_user_namespace_of_a_host(config);
     });
     let setup = "echo secret >fake; chmod 711 .; mount --bind fake /dev/zero";
     let ran = world.run_on(setup, &bundle);
@@ -180,6 +176,26 @@ fn a_ptmx_of_the_image_is_replaced_and_nothing_is_made_where_it_led() {
         assert_defaults(held.pid);
         assert!(!bundle.join("rootfs/etc/there-is-none").is_symlink());
     }
+}
+
+#[test]
+fn a_real_ptmx_stays_where_it_is_since_dev_may_be_the_hosts() {
+    if !is_root() {
+        skip!("mknod(2) of a device needs CAP_MKNOD on the host");
+    }
+    let world = World::new();
+    let bundle = with_dev_of_the_image(&world, "unused", "nowhere");
+    let node = bundle.join("rootfs/dev/ptmx");
+    Ran::of({
+        let mut command = std::process::Command::new("mknod");
+        command.arg(&node).args(["c", "5", "2"]);
+        command
+    })
+    .ok();
+    let held = world.hold_bundle(&bundle);
+    assert_device(Path::new(&format!("/proc/{}/root/dev", held.pid)), ("ptmx", 5, 2));
+    drop(held);
+    assert_device(&bundle.join("rootfs/dev"), ("ptmx", 5, 2));
 }
 
 #[test]
