@@ -14,7 +14,7 @@ use common::{World, is_root};
 use serde_json::{Value, json};
 
 /// The example at a terminal, with this program.
-fn at_a_terminal(world: &World, change: impl FnOnce(&mut Value)) -> Pty {
+fn at_a_terminal(world: &World, change: impl FnOnce(&mut Value)) -> Option<Pty> {
     let bundle = world.bundle("console", |config| {
         for_me(config);
         change(config);
@@ -39,7 +39,9 @@ fn parent(pid: i32) -> i32 {
 #[test]
 fn the_example_reads_what_is_typed_and_ends() {
     let world = World::new();
-    let mut pty = at_a_terminal(&world, |_| ());
+    let Some(mut pty) = at_a_terminal(&world, |_| ()) else {
+        skip!("this user may not open /dev/ptmx")
+    };
     pty.shows("type something:");
     pty.types("hello\r");
     assert_eq!(pty.wait(), 0);
@@ -52,7 +54,10 @@ fn the_example_reads_what_is_typed_and_ends() {
 #[test]
 fn streams_controlling_terminal_and_dev_console_are_one_terminal_of_the_containers_devpts() {
     let world = World::new();
-    let pty = at_a_terminal(&world, |config| shell(config, "echo ready; exec sleep 1000"));
+    let Some(pty) = at_a_terminal(&world, |config| shell(config, "echo ready; exec sleep 1000"))
+    else {
+        skip!("this user may not open /dev/ptmx")
+    };
     pty.shows("ready");
     let pid = pid(&world);
     let slave = fs::metadata(format!("/proc/{pid}/root/dev/pts/0")).unwrap();
@@ -73,10 +78,12 @@ fn streams_controlling_terminal_and_dev_console_are_one_terminal_of_the_containe
 #[test]
 fn without_a_terminal_of_its_own_the_program_holds_the_users() {
     let world = World::new();
-    let pty = at_a_terminal(&world, |config| {
+    let Some(pty) = at_a_terminal(&world, |config| {
         config["process"]["terminal"] = json!(false);
         shell(config, "echo ready; exec sleep 1000");
-    });
+    }) else {
+        skip!("this user may not open /dev/ptmx")
+    };
     pty.shows("ready");
     let (inside, outer) =
         (fs::metadata(format!("/proc/{}/fd/0", pid(&world))), fs::metadata(&pty.name));
@@ -88,12 +95,14 @@ fn without_a_terminal_of_its_own_the_program_holds_the_users() {
 #[test]
 fn the_size_of_the_window_arrives_and_follows() {
     let world = World::new();
-    let mut pty = at_a_terminal(&world, |config| {
+    let Some(mut pty) = at_a_terminal(&world, |config| {
         shell(
             config,
             "stty size; trap 'echo now $(stty size)' WINCH; echo ready; while :; do read x; done",
         );
-    });
+    }) else {
+        skip!("this user may not open /dev/ptmx")
+    };
     pty.shows("ready");
     assert!(pty.screen().contains("24 80"), "{}", pty.screen());
     pty.stty("rows 41 cols 97");
@@ -121,12 +130,14 @@ fn console_size_of_the_configuration_is_set_where_jec_has_no_terminal() {
 #[test]
 fn keys_act_on_the_inner_terminal_and_the_users_is_restored_at_the_end() {
     let world = World::new();
-    let mut pty = at_a_terminal(&world, |config| {
+    let Some(mut pty) = at_a_terminal(&world, |config| {
         shell(
             config,
             "trap 'echo interrupted; exit 7' INT; echo ready; while :; do sleep 0.1; done",
         );
-    });
+    }) else {
+        skip!("this user may not open /dev/ptmx")
+    };
     pty.shows("ready");
     let during = pty.stty("-a");
     assert!(during.contains("-icanon") && during.contains("-isig"), "raw: {during}");
@@ -142,13 +153,15 @@ fn keys_act_on_the_inner_terminal_and_the_users_is_restored_at_the_end() {
 fn the_users_terminal_is_exactly_as_before_even_when_jec_is_killed() {
     for killed in [false, true] {
         let world = World::new();
-        let mut pty = at_a_terminal(&world, |config| {
+        let Some(mut pty) = at_a_terminal(&world, |config| {
             shell(config, "echo ready; read x; exit 0");
-        });
+        }) else {
+            skip!("this user may not open /dev/ptmx")
+        };
         // What a new terminal has: nothing has been set on it but its size.
         let pristine = {
             let other = Pty::start(Command::new("true").arg("x"));
-            other.stty("-g")
+            other.expect("a second terminal").stty("-g")
         };
         pty.shows("ready");
         assert_ne!(pty.stty("-g"), pristine, "raw while the container runs");
@@ -173,12 +186,14 @@ fn the_terminal_belongs_to_the_user_of_the_process_and_the_group_of_devpts() {
         skip!("only root can be another user without subordinate ids");
     }
     let world = World::new();
-    let pty = at_a_terminal(&world, |config| {
+    let Some(pty) = at_a_terminal(&world, |config| {
         config["process"]["user"] = json!({"uid": 1234, "gid": 1234});
         let options = config["mounts"][2]["options"].as_array_mut().unwrap();
         options.push(json!("gid=5"));
         shell(config, "echo ready >/dev/console; exec sleep 1000");
-    });
+    }) else {
+        skip!("this user may not open /dev/ptmx")
+    };
     pty.shows("ready");
     let found = fs::metadata(format!("/proc/{}/root/dev/pts/0", pid(&world))).unwrap();
     assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (1234, 5, 0o620));

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::bundle::{
-    add_mount, drop_mount, for_me, grant, in_user_namespace, mount_at, mounts_of, sh, shell, sleeps,
+    add_mount, drop_mount, for_me, grant, in_user_namespace_of_a_host, mount_at, mounts_of, sh,
+    shell, sleeps,
 };
 use common::{World, is_root};
 use serde_json::{Value, json};
@@ -218,14 +219,7 @@ fn flags_of_the_hosts_mount_cannot_be_taken_away_in_a_user_namespace() {
         let world = World::new();
         let source = world.path("flags").to_string_lossy().into_owned();
         let bundle = world.bundle("mounts", |config| {
-            if is_root() {
-                in_user_namespace(config);
-            } else {
-                // Root of the test's own user namespace is mapped already.
-                in_user_namespace(config);
-                config["linux"]["uidMappings"][0]["hostID"] = json!(0);
-                config["linux"]["gidMappings"][0]["hostID"] = json!(0);
-            }
+            in_user_namespace_of_a_host(config);
             add_mount(config, "/flags", "bind", &source, &["rbind", word]);
         });
         let ran = world.run_on(&format!("{host}; chmod 711 ."), &bundle);

@@ -23,7 +23,12 @@ pub struct Pty {
 
 impl Pty {
     /// Starts a program on a new terminal of 24 rows and 80 columns.
-    pub fn start(command: &Command) -> Self {
+    ///
+    /// None where this user may not open /dev/ptmx.
+    pub fn start(command: &Command) -> Option<Self> {
+        if std::fs::OpenOptions::new().read(true).write(true).open("/dev/ptmx").is_err() {
+            return None;
+        }
         let pair = nix::pty::openpty(None, None).expect("openpty");
         let name = nix::unistd::ttyname(&pair.slave).expect("a name");
         sh(&format!("stty -F {} rows 24 cols 80", name.display())).ok();
@@ -41,7 +46,7 @@ impl Pty {
                 shown.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
-        Self { name, keyboard, screen, child, _slave: pair.slave }
+        Some(Self { name, keyboard, screen, child, _slave: pair.slave })
     }
 
     /// Types.
