@@ -65,15 +65,14 @@ fn copy_file(from: BorrowedFd, to: BorrowedFd, name: &CStr, stat: &FileStat) -> 
     let how = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let source = file::openat(from, name, how, 0)?;
     let how = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-    let target = file::openat(to, name, how, 0o600)?;
-    like(target.as_fd(), stat)?;
-    std::io::copy(&mut File::from(source), &mut File::from(target)).map(drop).map_err(|error| {
-        Error::Call {
-            name: "copy_file_range".into(),
-            args: format!("{name:?}"),
-            errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
-        }
-    })
+    let mut target = File::from(file::openat(to, name, how, 0o600)?);
+    std::io::copy(&mut File::from(source), &mut target).map_err(|error| Error::Call {
+        name: "copy_file_range".into(),
+        args: format!("{name:?}"),
+        errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
+    })?;
+    // After the content: without CAP_FSETID on the host, writing takes set-id bits away.
+    like(target.as_fd(), stat)
 }
 
 /// Owner first: a change of owner takes set-id bits away.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::bundle::{
-    add_mount, drop_mount, for_me, grant, in_user_namespace, mount_at, mounts_of, sh, shell, sleeps,
+    add_mount, drop_mount, for_me, grant, in_user_namespace_of_a_host, mount_at, mounts_of, sh,
+    shell, sleeps,
 };
 use common::{World, is_root};
 use serde_json::{Value, json};
@@ -218,14 +219,7 @@ fn flags_of_the_hosts_mount_cannot_be_taken_away_in_a_user_namespace() {
         let world = World::new();
         let source = world.path("flags").to_string_lossy().into_owned();
         let bundle = world.bundle("mounts", |config| {
-            if is_root() {
-                in_user_namespace(config);
-            } else {
-                // Root of the test's own user namespace is mapped already.
-                in_user_namespace(config);
-                config["linux"]["uidMappings"][0]["hostID"] = json!(0);
-                config["linux"]["gidMappings"][0]["hostID"] = json!(0);
-            }
+            in_user_namespace_of_a_host(config);
             add_mount(config, "/flags", "bind", &source, &["rbind", word]);
         });
         let ran = world.run_on(&format!("{host}; chmod 711 ."), &bundle);
@@ -450,14 +444,7 @@ fn a_destination_that_is_exchanged_while_we_mount_never_leads_out() {
     let done = AtomicBool::new(false);
     let (mut landed, mut refused) = (0, 0);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-                let (one, two) = (volume.join("place"), volume.join("other"));
-                let here = nix::fcntl::AT_FDCWD;
-                nix::fcntl::renameat2(here, &one, here, &two, flags).ok();
-            }
-        });
+        scope.spawn(|| exchange(&volume, &done));
         for _ in 0..40 {
             let ran = world.run_bundle(&bundle);
             for line in ran.out.lines().filter(|line| line.contains("escaped")) {
@@ -486,6 +473,41 @@ fn a_destination_that_is_exchanged_while_we_mount_never_leads_out() {
     println!("{landed} runs mounted, {refused} were refused");
     assert_eq!(landed + refused, 40);
     world.assert_clean();
+}
+
+#[test]
+fn checking_a_path_and_then_mounting_on_it_loses_the_same_race() {
+    let world = World::new();
+    let outside = canary(&world);
+    let volume = world.path("volume");
+    fs::create_dir_all(volume.join("place/deep")).unwrap();
+    fs::create_dir(outside.join("deep")).unwrap();
+    symlink(&outside, volume.join("other")).unwrap();
+    let user = if is_root() { "" } else { "--user --map-root-user" };
+    let done = AtomicBool::new(false);
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| exchange(&volume, &done));
+        let ran = sh(&format!(
+            "cd {}; unshare {user} --mount --propagation private sh -c '
+             for i in $(seq 2000); do
+                 case $(realpath volume/place/deep) in */volume/*)
+                     mount -t tmpfs escaped volume/place/deep;; esac 2>/dev/null
+                 grep \"/outside/deep .* escaped\" /proc/self/mountinfo && exit
+             done'",
+            world.dir.path().display()
+        ));
+        done.store(true, Ordering::Relaxed);
+        ran
+    });
+    assert!(ran.out.contains("/outside/deep"), "{ran:?}");
+}
+
+/// Exchanges `place` and `other`, as fast as it can.
+fn exchange(volume: &Path, done: &AtomicBool) {
+    let (here, flags) = (nix::fcntl::AT_FDCWD, nix::fcntl::RenameFlags::RENAME_EXCHANGE);
+    while !done.load(Ordering::Relaxed) {
+        nix::fcntl::renameat2(here, &volume.join("place"), here, &volume.join("other"), flags).ok();
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::makedev;
 
-use super::Doc;
+use super::{Doc, mounts};
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::mount::{self, OPEN_TREE_CLONE};
@@ -41,6 +41,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     let user = &init.plan.process.user;
     file::fchown(slave.as_fd(), user.uid, TTY_GROUP_UNCHANGED)?;
     let place = tree::place(init.root()?, c"/dev/console", Kind::File)?;
+    mounts::outside_proc(place.as_fd(), c"/dev/console")?;
     let console = mount::open_tree(slave.as_fd(), c"", OPEN_TREE_CLONE, false)?;
     mount::move_mount(console.as_fd(), place.as_fd())?;
     terminal::make_controlling(slave.as_fd())?;

@@ -204,11 +204,18 @@ fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
         return file::openat2(root, destination, how, 0, resolve);
     }
     let path = Path::new(OsStr::from_bytes(destination.to_bytes()));
-    let said =
-        path.starts_with("/proc") && !path.components().any(|part| part == Component::ParentDir);
-    if !said && file::filesystem_magic(place.as_fd())? == PROC_SUPER_MAGIC {
-        let problem = "a link of the image leads into /proc; nothing may be mounted there";
-        return Err(Error::config(format!("mounts: {destination:?}"), problem));
+    let has_dots = path.components().any(|part| part == Component::ParentDir);
+    if has_dots || !path.starts_with("/proc") {
+        outside_proc(place.as_fd(), destination)?;
     }
     Ok(place)
+}
+
+/// Refuses a place in a proc file system, where only a link can have led.
+pub fn outside_proc(place: BorrowedFd, path: &CStr) -> Result<()> {
+    if file::filesystem_magic(place)? == PROC_SUPER_MAGIC {
+        let problem = "a link of the image leads into /proc; nothing may be mounted there";
+        return Err(Error::config(format!("mounts: {path:?}"), problem));
+    }
+    Ok(())
 }

@@ -27,6 +27,13 @@ pub fn in_user_namespace(config: &mut Value) {
     linux["namespaces"].as_array_mut().expect("namespaces").push(json!({"type": "user"}));
 }
 
+/// The same on a host of our own, where whoever runs the test is root already.
+pub fn in_user_namespace_of_a_host(config: &mut Value) {
+    in_user_namespace(config);
+    config["linux"]["uidMappings"][0]["hostID"] = json!(0);
+    config["linux"]["gidMappings"][0]["hostID"] = json!(0);
+}
+
 /// The program: a line for the shell of the container.
 pub fn shell(config: &mut Value, line: &str) {
     config["process"]["args"] = json!(["sh", "-c", line]);
@@ -121,7 +128,8 @@ impl World {
     pub fn on_a_host(&self, line: &str, args: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         if !is_root() {
-            command.args(["--user", "--map-root-user"]);
+            // With her subordinate ids: of a single id, setgroups(2) is denied.
+            command.args(["--user", "--map-root-user", "--map-auto"]);
         }
         command.args(["--mount", "--propagation", "private", "sh", "-e", "-c", line, "sh"]);
         command.arg(jec_path()).arg("--root").arg(self.path("state")).args(args);

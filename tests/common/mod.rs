@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 pub mod bundle;
+pub mod pty;
 
 /// Prints why a test cannot run here, and ends it. The runner counts the lines.
 #[macro_export]
