@@ -177,13 +177,18 @@ impl Process for Runtime<'_> {
         }
     }
 
-    /// The only wait of set-up with two ends: the baton, or a signal for jec.
+    /// The only wait of set-up with three ends: the baton, a signal for jec, or
+    /// the end of the middle. Killed between making init and telling of it, it
+    /// leaves the socket open in init's hands, and both would wait for ever.
     fn take_baton(&mut self) -> Result<Word> {
         let (Some(baton), Some(signals)) = (&self.baton, &self.signals) else {
             return Ok(Word::Ended);
         };
+        let mut watched = vec![baton.as_fd(), signal::descriptor(signals)];
+        watched.extend(self.middle.as_ref().map(|middle| middle.pidfd.as_fd()));
+        let mut middle_ended = false;
         loop {
-            let ready = signal::wait_readable(&[baton.as_fd(), signal::descriptor(signals)])?;
+            let ready = signal::wait_readable(&watched)?;
             if ready[0] {
                 let (word, received) = baton.take()?;
                 self.received.extend(received);
@@ -192,6 +197,11 @@ impl Process for Runtime<'_> {
                 }
                 return Ok(word);
             }
+            // The second look since its end: what it had said before would be there.
+            if middle_ended {
+                return Ok(Word::Ended);
+            }
+            middle_ended = ready.get(2) == Some(&true);
             if let Some((number, _)) = signal::next(signals).filter(|(n, _)| signal::ends(*n)) {
                 self.interrupted = Some(number);
                 return Err(Error::Died {
