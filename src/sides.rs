@@ -105,8 +105,8 @@ pub struct Runtime<'a> {
     pub signals: Option<SignalFd>,
     /// The signal that ended set-up.
     pub interrupted: Option<i32>,
-    /// Where to write init's pid, if asked for.
-    pub pid_file: Option<CString>,
+    /// Where to write init's pid, if asked for: absolute.
+    pub pid_file: Option<String>,
 }
 
 /// The process in between: it enters namespaces that only its children live in.

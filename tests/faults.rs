@@ -73,7 +73,11 @@ fn run(world: &World, id: &str, program: &[&str]) -> Command {
     command.arg("--pid-file").arg(world.path("pid")).arg(world.rootfs()).args(program);
     for (name, stream) in [("out", 1), ("err", 2)] {
         let file = fs::File::create(world.path(name)).expect("a file");
-        if stream == 1 { command.stdout(file) } else { command.stderr(file) };
+        if stream == 1 {
+            command.stdout(file)
+        } else {
+            command.stderr(file)
+        };
     }
     command
 }
@@ -92,7 +96,9 @@ fn left(world: &World) -> Vec<String> {
         let known = ["state", "rootfs", "pid", "out", "err"];
         let names = fs::read_dir(world.dir.path()).expect("the world").flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        left.extend(names.filter(|name| !known.contains(&&**name)).map(|name| format!("file {name}")));
+        left.extend(
+            names.filter(|name| !known.contains(&&**name)).map(|name| format!("file {name}")),
+        );
         if left.is_empty() || Instant::now() > deadline {
             return left;
         }
@@ -136,7 +142,12 @@ fn points(calls: Vec<Call>) -> Vec<Call> {
 
 fn report(what: &str, points: usize, faults: &[String]) {
     println!("{what}: {points} points, {} faults", faults.len());
-    assert!(faults.is_empty(), "{what}: {points} points, {} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{what}: {points} points, {} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 #[test]
@@ -222,7 +233,8 @@ fn whoever_kills_a_forced_delete_of_a_running_container_leaves_nothing_after_one
     let all = points(calm.calls);
     // Killed before main() it has done nothing.
     let begins = all.iter().position(|call| call.main).expect("main");
-    let chosen: Vec<_> = all[begins..].iter().filter(|call| slowly() || call.nth % 5 == 0).collect();
+    let chosen: Vec<_> =
+        all[begins..].iter().filter(|call| slowly() || call.nth % 5 == 0).collect();
     let mut faults = Vec::new();
     for call in &chosen {
         let id = world.id(&format!("f{}", call.nth));
@@ -234,7 +246,10 @@ fn whoever_kills_a_forced_delete_of_a_running_container_leaves_nothing_after_one
         let jec = held.wait();
         let mut found = left(&world);
         if (ran.code, jec.code) != (0, 137) {
-            found.push(format!("delete ended with {}, run with {}: {}", ran.code, jec.code, jec.err));
+            found.push(format!(
+                "delete ended with {}, run with {}: {}",
+                ran.code, jec.code, jec.err
+            ));
         }
         faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", named(call))));
     }
@@ -267,6 +282,9 @@ fn fallible(call: &Call) -> bool {
         libc::SYS_gettid,
         libc::SYS_geteuid,
         libc::SYS_sigaltstack,
+        // umask(2) cannot fail. close(2) can, but the descriptor is closed all the same.
+        libc::SYS_umask,
+        libc::SYS_close,
     ];
     call.main && !never.contains(&call.number)
 }
@@ -281,23 +299,30 @@ fn a_call_that_fails_is_told_or_made_up_for_but_never_weakens_the_container() {
     let output = |name| fs::read_to_string(world.path(name)).expect("output");
     let calm = trace(run(&world, &world.id("calm"), &program), PATIENCE, never);
     let (calm_out, calm_err) = (output("out"), output("err"));
-    assert!(calm_out.contains("Seccomp:\t2") && calm_out.contains("own mnt"), "{calm_out}{calm_err}");
+    assert!(
+        calm_out.contains("Seccomp:\t2") && calm_out.contains("own mnt"),
+        "{calm_out}{calm_err}"
+    );
     let again = trace(run(&world, &world.id("again"), &program), PATIENCE, never);
     assert_eq!((again.code, output("out")), (calm.code, calm_out.clone()));
     let all = points(calm.calls);
     let fallible = all.iter().filter(|call| fallible(call));
     let each = fallible.flat_map(|call| ERRNOS.iter().map(move |errno| (call, *errno)));
     let chosen: Vec<_> =
-        each.enumerate().filter(|(at, _)| slowly() || at % 9 == 0).map(|(_, each)| each).collect();
+        each.enumerate().filter(|(at, _)| slowly() || at % 37 == 0).map(|(_, each)| each).collect();
     let mut faults = Vec::new();
     for (number, (call, (errno, errno_name))) in chosen.iter().enumerate() {
         let id = world.id(&format!("e{number}"));
         let act = at(call.role, call.nth, Act::Fail(*errno));
         let traced = trace(run(&world, &id, &program), PATIENCE, act);
         let (out, err) = (output("out"), output("err"));
+        let success = traced.code == calm.code;
         let mut found = verdict(&traced, &out, &calm_out, &err);
+        if success && out != calm_out {
+            found.push(format!("a success that differs: {out}"));
+        }
         // A success must have cleaned up by itself.
-        if traced.code == calm.code {
+        if success {
             found.extend(left(&world).into_iter().map(|left| format!("after success {left}")));
         }
         found.extend(cleaned(&world, &id));
@@ -317,8 +342,8 @@ fn verdict(traced: &Traced, out: &str, calm: &str, err: &str) -> Vec<String> {
     if err.contains("panicked") || err.contains("RUST_BACKTRACE") {
         found.push(format!("panics: {err}"));
     }
-    // The program ran: it must have been as well protected as ever.
-    if !out.is_empty() && out != calm {
+    // The program ran, perhaps not to its end: it must have been as well protected as ever.
+    if !calm.starts_with(out) {
         let lines: Vec<_> = out.lines().filter(|line| !calm.contains(line)).collect();
         found.push(format!("the container differs: {lines:?}"));
     }

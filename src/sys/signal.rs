@@ -13,6 +13,11 @@ use crate::error::Result;
 /// Blocks every signal that can be blocked and returns the descriptor that tells of them.
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
 pub fn as_messages() -> Result<SignalFd> {
+    // Whoever ignores SIGCHLD hands that on by execve(2), and then the kernel forgets
+    // children by itself: waitid(2) would find none (ECHILD).
+    // SAFETY: SIG_DFL runs no code of ours.
+    let result = unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    record("rt_sigaction", format_args!("SIGCHLD, SIG_DFL"), result.map(drop))?;
     let mut set = SigSet::all();
     for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP]
     {
