@@ -171,13 +171,18 @@ fn announce(name: &str, path: &CStr, args: &[CString]) {
 
 /// unshare(2).
 pub fn unshare(namespaces: CloneFlags) -> Result<()> {
-    record("unshare", format_args!("{}", flags(&namespaces)), nix::sched::unshare(namespaces))
+    record("unshare", format_args!("{}", kinds(namespaces)), nix::sched::unshare(namespaces))
 }
 
 /// setns(2).
 pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
     let result = nix::sched::setns(namespace, kind);
-    record("setns", format_args!("{}, {}", namespace.as_raw_fd(), flags(&kind)), result)
+    record("setns", format_args!("{}, {}", namespace.as_raw_fd(), kinds(kind)), result)
+}
+
+/// Kinds of namespaces as unshare(2) spells them; nix has no name for the time namespace.
+pub fn kinds(namespaces: CloneFlags) -> String {
+    flags(&namespaces).replace("0x80", "CLONE_NEWTIME")
 }
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
@@ -212,13 +217,13 @@ pub fn set_name(name: &CStr) -> Result<()> {
     record("prctl", format_args!("PR_SET_NAME, {name:?}"), nix::sys::prctl::set_name(name))
 }
 
-/// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name.
-pub fn join_session_keyring(name: &CStr) -> Result<()> {
+/// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING without a name: a new session keyring.
+pub fn new_session_keyring() -> Result<()> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
-    // SAFETY: `name` is NUL-terminated and outlives the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) };
-    let args = format_args!("KEYCTL_JOIN_SESSION_KEYRING, {name:?}");
+    let no_name = std::ptr::null::<libc::c_char>();
+    // SAFETY: only a number and a null pointer are passed.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, no_name) };
+    let args = format_args!("KEYCTL_JOIN_SESSION_KEYRING, NULL");
     record("keyctl", args, Errno::result(result).map(drop))
 }
 
@@ -281,11 +286,12 @@ pub fn personality(domain: u64) -> Result<()> {
 }
 
 /// Runs a helper of the host (newuidmap, newgidmap) to its end, with an
-/// argument array and an empty environment, and takes what it said.
+/// argument array, PATH as its whole environment, and takes what it said.
 pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
     let result = std::process::Command::new(program)
         .args(args)
         .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .stdin(std::process::Stdio::null())
         .output();
     let (said, result) = match result {

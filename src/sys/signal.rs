@@ -13,8 +13,8 @@ use crate::error::Result;
 /// Blocks every signal that can be blocked and returns the descriptor that tells of them.
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
 pub fn as_messages() -> Result<SignalFd> {
-    // Whoever ignores SIGCHLD hands that on by execve(2), and then the kernel forgets
-    // children by itself: waitid(2) would find none (ECHILD).
+    // Whoever started us may have ignored SIGCHLD, and execve keeps that: the kernel would bury
+    // our children by itself, and their exit status with them.
     // SAFETY: SIG_DFL runs no code of ours.
     let result = unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) };
     record("rt_sigaction", format_args!("SIGCHLD, SIG_DFL"), result.map(drop))?;
