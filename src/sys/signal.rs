@@ -90,7 +90,7 @@ pub fn stops(number: i32) -> bool {
 /// Waits for the next signal.
 pub fn wait_next(signals: &SignalFd) -> Result<i32> {
     loop {
-        watch(&[Watch { fd: signals.as_fd(), read: true, write: false }], None)?;
+        watch(&[Watch::to_read(signals.as_fd())], None)?;
         if let Some((number, _)) = next(signals) {
             return Ok(number);
         }
@@ -116,6 +116,13 @@ pub struct Watch<'fd> {
     pub read: bool,
     /// Wake up when it can be written.
     pub write: bool,
+}
+
+impl<'fd> Watch<'fd> {
+    /// Wakes up when there is something to read, or the other end is gone.
+    pub fn to_read(fd: BorrowedFd<'fd>) -> Self {
+        Self { fd, read: true, write: false }
+    }
 }
 
 /// What happened to a watched descriptor.
