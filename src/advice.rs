@@ -12,12 +12,16 @@ pub struct Advice {
     pub check: &'static str,
 }
 
-/// Stage, errno, likely cause, command.
-type Row = (&'static str, Errno, &'static str, &'static str);
+/// The errno of an error that is no failed call.
+const NO_CALL: Errno = Errno::UnknownErrno;
 
+/// Stage, errno, cause, check, in the order of STAGES. Only what the errno
+/// alone would not tell. A stage with an early row has one name here.
 #[rustfmt::skip]
-const ADVICE: &[Row] = &[
+const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("console-socket", Errno::EMFILE, "jec was started with hardly any file descriptors allowed", "ulimit -n"),
+    ("filter", Errno::EINVAL, "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)", "grep Seccomp /proc/self/status"),
+    ("filter", Errno::EPERM, "jec itself runs under a filter, of a container perhaps, that refuses seccomp(2)", "grep Seccomp /proc/self/status"),
     ("cgroup", Errno::EINVAL, "the value is none that this file takes, e.g. a processor that this machine does not have", "cat /sys/fs/cgroup/cpuset.cpus.effective"),
     ("cgroup", Errno::ERANGE, "the value is outside of what this file takes", "man 7 cgroups"),
     ("cgroup", Errno::ENODEV, "there is no block device of this number, or it is a partition", "lsblk -d -o NAME,MAJ:MIN"),
@@ -88,13 +92,47 @@ const ADVICE: &[Row] = &[
     ("masks", Errno::ENOTDIR, "a masked or read-only path leads through a file", "ls -ld each part of the path, inside"),
     ("masks", Errno::ELOOP, "a masked or read-only path leads through a loop of links, or through /proc/PID/fd, cwd, root or exe", "ls -ld each part of the path, inside"),
     ("masks", Errno::EPERM, "a mount of the host below this path has flags that a user namespace may not change", "findmnt -R -o TARGET,OPTIONS ROOTFS"),
+    ("scheduling", Errno::EPERM, "a nice value below jec's own, a real-time policy or I/O class takes CAP_SYS_NICE over the host, which nobody in a user namespace has; a deadline takes all processors besides", "grep CapEff /proc/self/status; taskset -p $$"),
+    ("scheduling", Errno::EBUSY, "the deadlines of all processes together leave no time for this one", "cat /proc/sys/kernel/sched_rt_runtime_us /proc/sys/kernel/sched_rt_period_us"),
+    ("scheduling", Errno::EINVAL, "the kernel does not take this combination of policy, flags and times", "man 2 sched_setattr"),
+    ("bounding", Errno::EPERM, "jec runs without CAP_SETPCAP, or under a filter that refuses prctl(2): without process.noNewPrivileges the container's own filter is loaded by now", "grep CapEff /proc/self/status"),
+    ("identity", Errno::EACCES, "the working directory belongs to a user who is not mapped into the user namespace, so that not even its root may enter", "ls -ldn the directory; compare with linux.uidMappings"),
+    ("identity", Errno::ELOOP, "the working directory is, or is reached through, a link of /proc that leads anywhere, also out to the host (CVE-2024-21626), or its links go in a circle", "ls -ld the directory in the root"),
+    ("identity", Errno::ENOTDIR, "the working directory is a file, or below one", "ls -ld the path in the root"),
+    ("identity", Errno::EROFS, "the working directory does not exist, and cannot be made where all is read-only", "ls -ld the path in the root; mkdir it there"),
+    ("identity", Errno::EPERM, "a filter refuses the call: without process.noNewPrivileges it is loaded by now; or the user namespace that was joined denies setgroups(2)", "jec run --explain; cat /proc/PID/setgroups"),
+    ("identity", Errno::EINVAL, "the id is not mapped in the user namespace", "cat /proc/PID/uid_map /proc/PID/gid_map"),
+    ("capabilities", Errno::EPERM, "jec does not have what it should hand on, or a filter refuses capset(2): without process.noNewPrivileges it is loaded by now", "grep Cap /proc/self/status"),
+    ("program", Errno::ENOENT, "the file is not in the container; PATH is the container's, not yours", "ls the path in the root"),
+    ("program", Errno::EACCES, "it is there, but a directory, or without the x bit for the container's user, or on a noexec mount", "ls -ld the path in the root; compare with process.user"),
+    ("program", Errno::ENOTDIR, "a part of the path is a file", "ls -ld the path in the root"),
+    ("program", Errno::ELOOP, "symbolic links go in a circle", "ls -l the path in the root"),
+    ("program", Errno::EPERM, "a filter refuses the call: without process.noNewPrivileges it is loaded by now", "jec run --explain"),
+    ("program", Errno::EFBIG, "jec looks for HOME in the container's /etc/passwd, and reads no more than 1 MiB", "ls -l etc/passwd in the root; or set HOME in process.env"),
+    ("program", Errno::EILSEQ, "jec looks for HOME in the container's /etc/passwd, which is not UTF-8", "file etc/passwd in the root; or set HOME in process.env"),
+    ("program", Errno::EAGAIN, "jec looks for HOME in the container's /etc/passwd, which is a fifo and not a file", "ls -l etc/passwd in the root; or set HOME in process.env"),
+    ("seccomp", Errno::EACCES, "without process.noNewPrivileges a filter takes CAP_SYS_ADMIN", "grep Cap /proc/self/status"),
+    ("seccomp", Errno::EBUSY, "jec itself runs under a filter with a listener, and the kernel knows one listener only", "grep Seccomp /proc/self/status"),
+    ("seccomp", Errno::ENOMEM, "this filter and those that jec runs under are longer than the kernel takes together (32768 instructions)", "grep Seccomp_filters /proc/self/status"),
+    ("notify", Errno::ENOENT, "nobody has made the socket that linux.seccomp.listenerPath names: the agent has to be there first", "ls -l THE-SOCKET"),
+    ("notify", Errno::ECONNREFUSED, "the socket is there, but the agent that made it has ended", "ss -xl | grep THE-SOCKET"),
+    ("notify", Errno::EACCES, "jec may not connect to the agent's socket", "ls -l THE-SOCKET; id"),
+    ("notify", Errno::EAGAIN, "the agent listens but accepts nobody; jec has waited ten seconds", "ss -xl | grep THE-SOCKET"),
+    ("exec", Errno::ENOENT, "the file itself is there (the stage program has found it): what is missing is its interpreter, which a script names behind #! in its first line, and a dynamic binary inside", "head -n 1 the file; readelf -l the file | grep interpreter"),
+    ("exec", Errno::EACCES, "the interpreter that its first line names may not be executed", "head -n 1 the file"),
+    ("exec", Errno::ENOEXEC, "neither a binary of this machine nor a script: it is empty, or a text without #! in its first line, or for another kind of processor", "file the file; uname -m"),
+    ("exec", Errno::E2BIG, "an argument or variable is longer than 128 KiB, or all together are longer than a quarter of the stack's limit", "getconf ARG_MAX; ulimit -s"),
+    ("exec", Errno::EAGAIN, "the user has as many processes as RLIMIT_NPROC allows; those of other containers and of the host count", "ps -U the uid | wc -l; compare with process.rlimits"),
+    ("exec", Errno::EPERM, "the filter refuses execve(2) with these arguments", "jec run --seccomp none"),
+    ("exec", Errno::ETXTBSY, "somebody has the file open for writing", "fuser -v the file"),
+    ("running", NO_CALL, "execve(2) failed, and the filter refuses what init needs to say why: sendmsg(2)", "allow sendmsg in linux.seccomp, and try again"),
 ];
 
 /// The advice for an error in a stage, where there is one.
 pub fn find(stage: &str, error: &Error) -> Option<Advice> {
-    let errno = error.errno();
-    let row = ADVICE.iter().find(|row| row.0 == stage && row.1 as i32 == errno)?;
-    Some(Advice { cause: row.2, check: row.3 })
+    let stage = stage.strip_suffix("-early").unwrap_or(stage);
+    let fits = |row: &&(&str, Errno, _, _)| row.0 == stage && row.1 as i32 == error.errno();
+    ADVICE.iter().find(fits).map(|(_, _, cause, check)| Advice { cause, check })
 }
 
 #[cfg(test)]
@@ -102,19 +140,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_names_a_stage_and_stands_once() {
-        for (at, row) in ADVICE.iter().enumerate() {
-            assert!(crate::stages::find(row.0).is_some(), "{}", row.0);
-            let twin = ADVICE[..at].iter().any(|other| (other.0, other.1) == (row.0, row.1));
-            assert!(!twin, "{} {}", row.0, row.1);
+    fn every_row_names_a_stage_and_no_two_rows_are_for_the_same_case() {
+        for (at, (stage, errno, ..)) in ADVICE.iter().enumerate() {
+            assert!(crate::stages::find(stage).is_some(), "{stage}");
+            let twin = ADVICE[..at].iter().any(|other| (other.0, other.1) == (*stage, *errno));
+            assert!(!twin, "{stage} {errno}");
         }
     }
 
     #[test]
-    fn an_errno_of_another_stage_gets_no_advice() {
-        let error = |errno| Error::Call { name: "x".into(), args: String::new(), errno };
-        assert!(find("mounts", &error(Errno::ENODEV as i32)).is_some());
-        assert!(find("masks", &error(Errno::ENODEV as i32)).is_none());
+    fn advice_is_for_the_stage_and_the_errno() {
+        let error =
+            |errno| Error::Call { name: "x".into(), args: String::new(), errno: errno as i32 };
+        assert!(find("notify-early", &error(Errno::ENOENT)).is_some());
+        assert!(find("adopt", &error(Errno::ENOENT)).is_none());
+        assert!(find("mounts", &error(Errno::ENODEV)).is_some());
+        assert!(find("masks", &error(Errno::ENODEV)).is_none());
         assert!(find("mounts", &Error::config("mounts", "x")).is_none());
     }
 }

@@ -8,6 +8,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use super::Doc;
 use crate::error::{Error, Result};
@@ -21,6 +22,9 @@ pub const DOC: Doc = Doc {
     man: "execve(2), unix(7)",
     spec: "runtime.md#state",
 };
+
+/// The moment between the two, at the very most.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the state.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -39,10 +43,18 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 fn check_started(proc: BorrowedFd, pid: i32) -> Result<()> {
     let path = CString::new(format!("{pid}/stat"))
         .map_err(|_| Error::config("pid", "contains a NUL byte"))?;
-    let stat = file::read_file(proc, &path, 4096)?;
-    let never = format!("({}) Z", INIT_NAME.to_string_lossy());
-    if stat.contains(&never) {
-        return Err(Error::Died { who: "init".into(), how: String::new() });
+    let name = format!("({}) ", INIT_NAME.to_string_lossy());
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let stat = file::read_file(proc, &path, 4096)?;
+        match stat.split_once(&name) {
+            None => break,
+            Some((_, rest)) if rest.starts_with('Z') => {
+                return Err(Error::Died { who: "init".into(), how: String::new() });
+            }
+            // Descriptors close a moment before the name changes, or the process has ended.
+            Some(_) => std::thread::sleep(Duration::from_micros(100)),
+        }
     }
     Ok(())
 }

@@ -7,6 +7,9 @@
 //! `skip!`, and counted.
 #![allow(dead_code)] // each test file uses a part
 
+pub mod probe;
+pub mod process;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
