@@ -149,11 +149,6 @@ impl World {
         let args = ["run", "--pid-file", &pid.to_string_lossy(), "-b", &bundle, &id];
         self.hold_command(self.on_a_host(&format!("{setup}\nexec \"$@\""), &args))
     }
-
-    /// Holds a bundle.
-    pub fn hold_bundle(&self, bundle: &Path) -> Held {
-        self.hold(&["-b", &bundle.to_string_lossy(), &self.id("b")])
-    }
 }
 
 /// Runs a shell line to its end.
