@@ -78,7 +78,9 @@ fn prepare(init: &Init, entry: &Mount, sources: &mut VecDeque<OwnedFd>) -> Resul
             return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
         }
         (None, first) => {
-            first.into_iter().for_each(|first| sources.push_front(first));
+            if let Some(first) = first {
+                sources.push_front(first);
+            }
             detached(init, entry)?
         }
     };
