@@ -72,10 +72,24 @@ fn prepare(init: &Init, entry: &Mount, sources: &mut VecDeque<OwnedFd>) -> Resul
     if entry.kind == MountKind::Remount {
         return Ok(None);
     }
+<<<<<<< HEAD
     let made = if entry.idmap.is_some() {
         sources.pop_front().ok_or_else(|| Error::differs("id-mapped mounts", "one more", "none"))?
     } else {
         detached(init, entry)?
+=======
+    let made = match (&entry.idmap, sources.pop_front()) {
+        (Some(_), Some(made)) => made,
+        (Some(_), None) => {
+            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
+        }
+        (None, first) => {
+            if let Some(first) = first {
+                sources.push_front(first);
+            }
+            detached(init, entry)?
+        }
+>>>>>>> t-root
     };
     set_attributes(made.as_fd(), entry)?;
     Ok(Some(made))
@@ -132,11 +146,7 @@ fn explained(fs: BorrowedFd, error: Error) -> Error {
 /// cgroup. Without that namespace the host's mount is shown as it is.
 fn cgroup(init: &Init, attributes: Attributes) -> Result<OwnedFd> {
     if init.plan.namespaces.makes(CloneFlags::CLONE_NEWCGROUP) {
-        match new_filesystem(c"cgroup2", c"cgroup", &[], attributes) {
-            // EPERM: the mount namespace belongs to a user namespace that may not see cgroup2.
-            Err(error) if error.errno() == Errno::EPERM as i32 => {}
-            other => return other,
-        }
+        return new_filesystem(c"cgroup2", c"cgroup", &[], attributes);
     }
     mount::open_tree(HERE, c"/sys/fs/cgroup", OPEN_TREE_CLONE | AT_RECURSIVE, true)
 }
