@@ -26,17 +26,10 @@ pub fn copy(place: BorrowedFd, to: BorrowedFd, own_mode: bool) -> Result<()> {
     if !own_mode {
         like(target.as_fd(), &file::fstat(from.as_fd())?)?;
     }
-<<<<<<< HEAD
-    copy_directory(&from, &target, MAX_DEPTH)
-}
-
-fn copy_directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
-=======
     copy_directory(from.as_fd(), &target, MAX_DEPTH)
 }
 
 fn copy_directory(from: BorrowedFd, to: &OwnedFd, depth: usize) -> Result<()> {
->>>>>>> t-root
     if depth == 0 {
         return Err(Error::config("tmpcopyup", "the directory is nested more than 64 deep"));
     }
@@ -50,11 +43,7 @@ fn copy_directory(from: BorrowedFd, to: &OwnedFd, depth: usize) -> Result<()> {
                 let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
                 let below = file::openat(from, &name, how, 0)?;
                 let target = file::openat(to.as_fd(), &name, how, 0)?;
-<<<<<<< HEAD
-                copy_directory(&below, &target, depth - 1)?;
-=======
                 copy_directory(below.as_fd(), &target, depth - 1)?;
->>>>>>> t-root
                 like(target.as_fd(), &stat)?;
             }
             SFlag::S_IFLNK => {

@@ -72,24 +72,10 @@ fn prepare(init: &Init, entry: &Mount, sources: &mut VecDeque<OwnedFd>) -> Resul
     if entry.kind == MountKind::Remount {
         return Ok(None);
     }
-<<<<<<< HEAD
     let made = if entry.idmap.is_some() {
         sources.pop_front().ok_or_else(|| Error::differs("id-mapped mounts", "one more", "none"))?
     } else {
         detached(init, entry)?
-=======
-    let made = match (&entry.idmap, sources.pop_front()) {
-        (Some(_), Some(made)) => made,
-        (Some(_), None) => {
-            return Err(Error::differs("mount-sources", "a mount for each idmap", "fewer"));
-        }
-        (None, first) => {
-            if let Some(first) = first {
-                sources.push_front(first);
-            }
-            detached(init, entry)?
-        }
->>>>>>> t-root
     };
     set_attributes(made.as_fd(), entry)?;
     Ok(Some(made))
