@@ -8,17 +8,9 @@
 //! without pure cgroup v2 there is nothing to make; limits were refused before
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
-use super::Doc;
 use crate::cgroup::DeviceProgram;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the process is born in it, so that nothing is counted elsewhere",
-    man: "cgroups(7)",
-    spec: "config-linux.md#control-groups",
-};
 
 /// Makes the cgroup where `Placement` decided.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
