@@ -8,7 +8,6 @@ use std::process::Stdio;
 
 use common::{
     Canary, Held, Ran, World, for_me, has_program, is_root, namespace_of, sh, until, with_namespace,
-    without_namespace,
 };
 use serde_json::{Value, json};
 
@@ -57,10 +56,17 @@ fn two_containers_make_a_pod() {
         config["process"]["args"] = json!(["sh", "-c", "ps; exec sleep 300"]);
     });
     let held = other.hold_bundle(&bundle);
-    for (kind, shared) in [("net", true), ("ipc", true), ("uts", true), ("pid", true), ("mnt", false)] {
+    until("ps is done", || held.proc("comm") == "sleep\n");
+    for (kind, shared) in
+        [("net", true), ("ipc", true), ("uts", true), ("pid", true), ("mnt", false)]
+    {
         assert_eq!(held.namespace(kind) == pod.namespace(kind), shared, "{kind}");
     }
-    assert!(!held.status("NSpid").ends_with("\t1"), "process 1 is the pod's: {}", held.status("NSpid"));
+    assert!(
+        !held.status("NSpid").ends_with("\t1"),
+        "process 1 is the pod's: {}",
+        held.status("NSpid")
+    );
     let ran = held.wait_after_kill();
     assert!(ran.out.contains("sleep 300"), "it sees the process of the other: {}", ran.out);
     drop(pod);
@@ -75,7 +81,8 @@ fn a_network_of_the_host_can_be_joined_together_with_a_user_namespace() {
     }
     let world = World::new();
     let make = |words: &[&str]| {
-        let canary = Canary::of(std::process::Command::new("unshare").args(words).args(["sleep", "300"]));
+        let canary =
+            Canary::of(std::process::Command::new("unshare").args(words).args(["sleep", "300"]));
         let comm = format!("/proc/{}/comm", canary.pid());
         until("it sleeps", || fs::read_to_string(&comm).is_ok_and(|name| name == "sleep\n"));
         canary
@@ -142,13 +149,16 @@ fn a_process_on_its_way_in_cannot_be_looked_through() {
     fs::create_dir(&shared).unwrap();
     open_to_all(&shared, 0o777);
     let pod = world.hold_bundle(&world.bundle("user-namespace", |config| {
-        if !is_root() {
-            without_namespace(config, "user");
-        }
+        // With the very same id inside and outside: a change of it would hide the process as well.
+        let id = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+        config["linux"]["uidMappings"] = id(nix::unistd::geteuid().as_raw());
+        config["linux"]["gidMappings"] = id(nix::unistd::getegid().as_raw());
         sh(SPY)(config);
         let all = json!(["CAP_SYS_PTRACE"]);
-        config["process"]["capabilities"] = json!({"bounding": all, "effective": all, "permitted": all});
-        config["process"]["env"] = json!(["PATH=/bin", format!("CANARY={}", canary.path().display())]);
+        config["process"]["capabilities"] =
+            json!({"bounding": all, "effective": all, "permitted": all});
+        config["process"]["env"] =
+            json!(["PATH=/bin", format!("CANARY={}", canary.path().display())]);
         let mount = json!({"destination": "/tmp", "source": shared, "options": ["bind"]});
         config["mounts"].as_array_mut().unwrap().push(mount);
     }));

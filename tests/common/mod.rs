@@ -128,7 +128,8 @@ impl World {
     /// A bundle: the example of this name, with the busybox root, and what `change` does to config.json.
     pub fn bundle(&self, example: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
-        let text = fs::read_to_string(source.join("config.json")).expect("the example's config.json");
+        let text =
+            fs::read_to_string(source.join("config.json")).expect("the example's config.json");
         let mut config: Value = serde_json::from_str(&text).expect("JSON");
         change(&mut config);
         let bundle = self.path(&format!("bundle-{example}"));
@@ -169,7 +170,8 @@ impl World {
                 break;
             }
             if held.pid == 0 {
-                held.pid = fs::read_to_string(&pid_file).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
+                held.pid =
+                    fs::read_to_string(&pid_file).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
             }
             // jec's own name until execve.
             let name = fs::read_to_string(format!("/proc/{}/comm", held.pid)).unwrap_or_default();
@@ -201,8 +203,12 @@ impl World {
         let ours = self.dir.path().to_string_lossy().into_owned();
         let unique = self.id("");
         let mine = |text: &&String| text.contains(&ours) || text.contains(&unique);
-        let mut left: Vec<String> =
-            now.mounts.difference(&self.before.mounts).filter(mine).map(|m| format!("mount {m}")).collect();
+        let mut left: Vec<String> = now
+            .mounts
+            .difference(&self.before.mounts)
+            .filter(mine)
+            .map(|m| format!("mount {m}"))
+            .collect();
         left.extend(now.cgroups.iter().filter(mine).map(|c| format!("cgroup {c}")));
         let states = fs::read_dir(self.path("state")).into_iter().flatten().flatten();
         left.extend(states.map(|entry| format!("state {:?}", entry.path())));
@@ -300,8 +306,9 @@ pub fn processes_with(text: &str) -> Vec<i32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let speaks = |pid: &i32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let zombie = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')));
+        let zombie = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+        });
         let links = ["root", "cwd"].map(|name| fs::read_link(format!("/proc/{pid}/{name}")));
         let linked = links.into_iter().flatten().any(|to| to.to_string_lossy().contains(text));
         !zombie && (String::from_utf8_lossy(&line).contains(text) || linked)
