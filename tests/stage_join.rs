@@ -170,7 +170,7 @@ fn a_process_on_its_way_in_cannot_be_looked_through() {
     assert!(fs::read_to_string(shared.join("refused")).unwrap().contains("jec"), "it was seen");
     assert!(!shared.join("stolen").exists() || fs::read(shared.join("stolen")).unwrap().is_empty());
     // Without the stage: nsenter(1) does not hide.
-    let enter = format!("--user --pid --target {} sleep 300", pod.pid);
+    let enter = format!("--user --preserve-credentials --pid --target {} sleep 300", pod.pid);
     let _bare = Canary::of(std::process::Command::new("nsenter").args(enter.split(' ')));
     until("the host's file is stolen", || {
         fs::read(shared.join("stolen")).is_ok_and(|text| text.starts_with(b"canary"))

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 /// A directory with a file in it, on the disk on which cargo builds: a file system that can be
 /// id-mapped (in the lab, where Linux is 6.1, a tmpfs cannot).
 fn volume() -> tempfile::TempDir {
+    fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let dir = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -106,9 +107,9 @@ fn an_ordinary_user_is_told_that_only_root_may() {
     if is_root() {
         skip!("root may");
     }
-    let (world, volume) = (World::new(), volume());
+    let world = World::new();
     let bundle = world.bundle("mount-sources", |config| {
-        mount_of(config, volume.path());
+        mount_of(config, &world.path(""));
         common::for_me(config);
     });
     world.run_bundle(&bundle).fails(1, &["mount-sources (runtime)", "EPERM", "root alone"]);
