@@ -16,10 +16,12 @@ use crate::stages::walk::{self, rows, walk};
 use crate::stages::{Command, Stage};
 use crate::state::{States, Status};
 use crate::sys::process::End;
-use crate::sys::{Recorder, signal, terminal};
+use crate::sys::{Recorder, file, signal, terminal};
 
 /// Runs a container to its end; the exit status is the program's.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
+    // Modes are meant as written, whatever umask jec was started with.
+    file::umask(0o022)?;
     let proc = open_proc()?;
     if args.explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
