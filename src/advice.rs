@@ -13,6 +13,13 @@ pub struct Advice {
 /// Stage, errno, cause, check. Only what the errno alone would not tell; in the order of STAGES.
 #[rustfmt::skip]
 const ADVICE: &[(&str, i32, &str, &str)] = &[
+    ("seal", libc::ENOSYS, "a kernel before Linux 5.2, or a filter above us that does not know the call: jec itself runs in a container", "uname -r; grep Seccomp: /proc/self/status"),
+    ("seal", libc::EACCES, "files in memory may not be executed here", "sysctl vm.memfd_noexec"),
+    ("seal", libc::ENOMEM, "the copy of jec in memory does not fit into the limit of the cgroup that jec runs in", "cat /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/memory.max"),
+    ("record", libc::ENOSPC, "the file system of the state directory is full, or has no inodes left", "df -h /run/jec; df -i /run/jec"),
+    ("record", libc::EROFS, "the state directory is on a read-only file system; --root chooses another", "findmnt -T /run/jec"),
+    ("record", libc::EDQUOT, "this user has used up her share of the file system of the state directory", "quota; df -h $XDG_RUNTIME_DIR"),
+    ("record", libc::ENOENT, "the state directory was removed while jec was at work: another `jec delete --force`", "ls -l /run/jec"),
     ("cgroup", libc::EINVAL, "the value is none that this file takes, e.g. a processor that this machine does not have", "cat /sys/fs/cgroup/cpuset.cpus.effective"),
     ("cgroup", libc::ERANGE, "the value is outside of what this file takes", "man 7 cgroups"),
     ("cgroup", libc::ENODEV, "there is no block device of this number, or it is a partition", "lsblk -d -o NAME,MAJ:MIN"),
@@ -52,6 +59,20 @@ const ADVICE: &[(&str, i32, &str, &str)] = &[
     ("propagation", libc::EMFILE, "RLIMIT_NOFILE of the configuration counts for set-up as well, which needs about 14 descriptors", "jec stages limits"),
     ("mounts", libc::EMFILE, "RLIMIT_NOFILE of the configuration counts for set-up as well, which needs about 14 descriptors", "jec stages limits"),
     ("network", libc::EAFNOSUPPORT, "this kernel was built without IPv4", "ls /proc/sys/net/ipv4"),
+    ("created", libc::ENOENT, "the directory of --pid-file does not exist, or another `jec delete --force` has removed the state", "ls -ld the directory of --pid-file; ls /run/jec"),
+    ("created", libc::EACCES, "this user may not write where --pid-file is to be", "ls -ld the directory of --pid-file"),
+    ("created", libc::EISDIR, "--pid-file names a directory, and a file is wanted", "ls -ld the directory of --pid-file"),
+    ("created", libc::ENOSPC, "the file system of the state directory or of --pid-file is full", "df -h /run/jec; df -i /run/jec"),
+    ("running", libc::ENOENT, "the state is gone: another `jec delete --force` has ended the container while it started", "ls /run/jec"),
+    ("running", libc::ENOSPC, "the file system of the state directory is full", "df -h /run/jec; df -i /run/jec"),
+    ("running", libc::EROFS, "the file system of the state directory has become read-only, perhaps after an error of the disk", "findmnt -T /run/jec; dmesg | tail"),
+    ("kill-all", libc::ETIMEDOUT, "a killed process does not end: it waits in the kernel, mostly for a disk or a network file system", "ps -eo pid,stat,wchan:30,cmd | grep ' D'"),
+    ("kill-all", libc::EACCES, "the cgroup belongs to somebody else: delete a container as the user who made it", "ls -ld /sys/fs/cgroup/jec/*"),
+    ("kill-all", libc::EPERM, "the process belongs to somebody else: delete a container as the user who made it", "ls -l /run/jec; id -u"),
+    ("remove", libc::EBUSY, "something is still in the cgroup: a process that came from outside, or a cgroup that somebody uses", "find /sys/fs/cgroup/jec -name cgroup.procs -exec grep -H . {} +"),
+    ("remove", libc::EACCES, "the cgroup or the state belongs to somebody else: delete a container as the user who made it", "ls -ld /run/jec /run/jec/*"),
+    ("remove", libc::EISDIR, "there is a directory in the state directory, and jec makes none: look at it before you remove it", "ls -lR /run/jec"),
+    ("remove", libc::ENOTEMPTY, "somebody has written into the state directory meanwhile; `jec delete --force` once more", "ls -l /run/jec/*"),
 ];
 
 /// The advice for an error in a stage, where there is one.

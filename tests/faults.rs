@@ -12,7 +12,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Ran, World, has_cgroup2, is_root};
+use common::{Ran, World, is_root, own_view};
 use trace::{Act, Call, INIT, Traced, trace};
 
 /// Whoever needs longer than this hangs: a run takes 30 ms.
@@ -25,20 +25,6 @@ fn slowly() -> bool {
 /// Of a sweep: all points, or the first twenty and every `step`-th.
 fn sampled(at: usize, step: usize) -> bool {
     slowly() || at < 20 || at.is_multiple_of(step)
-}
-
-/// This thread gets a mount namespace in which /sys/fs/cgroup is pure cgroup
-/// v2, where the machine has something else and we are root: so that there is
-/// a cgroup that can be left behind.
-fn own_view() {
-    if !is_root() || has_cgroup2() {
-        return;
-    }
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("unshare");
-    let script = "mount --make-rprivate / && umount -R /sys/fs/cgroup && \
-                  mount -t cgroup2 none /sys/fs/cgroup";
-    let status = Command::new("sh").args(["-c", script]).status().expect("sh");
-    assert!(status.success());
 }
 
 /// Flags that every user can have, also under a tracer, where the set-uid

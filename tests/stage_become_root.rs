@@ -68,7 +68,10 @@ fn the_groups_of_the_caller_are_dropped() {
     });
     let words = format!("setpriv --groups 4,20 {}", world.run_words(&bundle));
     assert_eq!(shell(&words).ok().out.trim(), "Groups:");
-    assert_eq!(shell("setpriv --groups 4,20 grep Groups /proc/self/status").out.trim(), "Groups:\t4 20");
+    assert_eq!(
+        shell("setpriv --groups 4,20 grep Groups /proc/self/status").out.trim(),
+        "Groups:\t4 20"
+    );
 }
 
 #[test]

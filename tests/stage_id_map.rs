@@ -94,7 +94,11 @@ fn an_ordinary_user_maps_her_ranges_with_newuidmap() {
     };
     let world = World::new();
     let (uid, gid) = own_ids();
-    let bundle = bundle(&world, &[(0, uid, 1), (1, first, count)], &[(0, gid, 1), (1, first_gid, count_gid)]);
+    let bundle = bundle(
+        &world,
+        &[(0, uid, 1), (1, first, count)],
+        &[(0, gid, 1), (1, first_gid, count_gid)],
+    );
     let ran = world.run_bundle(&bundle).ok();
     let [uid, first, count] = [uid, first, count].map(|number| number.to_string());
     assert_eq!(words(&ran.out)[..6], ["0", &uid, "1", "1", &first, &count]);

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::{
-    Canary, Held, Ran, World, for_me, has_program, is_root, namespace_of, sh, until, with_namespace,
-    without_namespace,
+    Canary, Held, Ran, World, for_me, has_program, is_root, namespace_of, sh, until,
+    with_namespace, without_namespace,
 };
 use serde_json::{Value, json};
 
@@ -57,10 +57,16 @@ fn two_containers_make_a_pod() {
         config["process"]["args"] = json!(["sh", "-c", "ps; exec sleep 300"]);
     });
     let held = other.hold_bundle(&bundle);
-    for (kind, shared) in [("net", true), ("ipc", true), ("uts", true), ("pid", true), ("mnt", false)] {
+    for (kind, shared) in
+        [("net", true), ("ipc", true), ("uts", true), ("pid", true), ("mnt", false)]
+    {
         assert_eq!(held.namespace(kind) == pod.namespace(kind), shared, "{kind}");
     }
-    assert!(!held.status("NSpid").ends_with("\t1"), "process 1 is the pod's: {}", held.status("NSpid"));
+    assert!(
+        !held.status("NSpid").ends_with("\t1"),
+        "process 1 is the pod's: {}",
+        held.status("NSpid")
+    );
     let ran = held.wait_after_kill();
     assert!(ran.out.contains("sleep 300"), "it sees the process of the other: {}", ran.out);
     drop(pod);
@@ -75,7 +81,8 @@ fn a_network_of_the_host_can_be_joined_together_with_a_user_namespace() {
     }
     let world = World::new();
     let make = |words: &[&str]| {
-        let canary = Canary::of(std::process::Command::new("unshare").args(words).args(["sleep", "300"]));
+        let canary =
+            Canary::of(std::process::Command::new("unshare").args(words).args(["sleep", "300"]));
         let comm = format!("/proc/{}/comm", canary.pid());
         until("it sleeps", || fs::read_to_string(&comm).is_ok_and(|name| name == "sleep\n"));
         canary
@@ -147,8 +154,10 @@ fn a_process_on_its_way_in_cannot_be_looked_through() {
         }
         sh(SPY)(config);
         let all = json!(["CAP_SYS_PTRACE"]);
-        config["process"]["capabilities"] = json!({"bounding": all, "effective": all, "permitted": all});
-        config["process"]["env"] = json!(["PATH=/bin", format!("CANARY={}", canary.path().display())]);
+        config["process"]["capabilities"] =
+            json!({"bounding": all, "effective": all, "permitted": all});
+        config["process"]["env"] =
+            json!(["PATH=/bin", format!("CANARY={}", canary.path().display())]);
         let mount = json!({"destination": "/tmp", "source": shared, "options": ["bind"]});
         config["mounts"].as_array_mut().unwrap().push(mount);
     }));

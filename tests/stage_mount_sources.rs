@@ -36,7 +36,8 @@ fn files_of_the_hosts_root_belong_to_1000_in_the_volume_of_the_example() {
         skip!("id-mapping takes root of the host");
     }
     let (world, volume) = (World::new(), volume());
-    let ran = world.run_bundle(&world.bundle("mount-sources", |config| mount_of(config, volume.path())));
+    let ran =
+        world.run_bundle(&world.bundle("mount-sources", |config| mount_of(config, volume.path())));
     assert_eq!(owner(&ran.ok().out), ("1000", "1000"));
     let bundle = world.bundle("mount-sources", |config| {
         mount_of(config, volume.path());
@@ -56,9 +57,10 @@ fn a_relative_source_starts_at_the_bundle() {
     let world = World::new();
     // Nothing but the name is looked at here, so that any file system will do.
     let bundle = world.bundle("mount-sources", |_| ());
-    world
-        .run_bundle(&bundle)
-        .fails(1, &["mount-sources (runtime): open_tree(", "/bundle-mount-sources/data\"", "ENOENT"]);
+    world.run_bundle(&bundle).fails(
+        1,
+        &["mount-sources (runtime): open_tree(", "/bundle-mount-sources/data\"", "ENOENT"],
+    );
     world.assert_clean();
 }
 

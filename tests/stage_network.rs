@@ -22,7 +22,8 @@ fn the_container_of_the_example_has_loopback_and_it_is_up() {
 #[test]
 fn two_programs_inside_reach_each_other_by_127_0_0_1() {
     let world = World::new();
-    let talk = "echo hello | nc -l -p 7000 & until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done";
+    let talk =
+        "echo hello | nc -l -p 7000 & until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done";
     let ran = world.run_bundle(&world.bundle("network", sh(talk))).ok();
     assert_eq!(ran.out, "hello\n");
     // A bare namespace: its loopback is down, and there is no way to anywhere.

@@ -38,7 +38,8 @@ fn no_command_can_be_typed_into_the_terminal_of_the_host() {
     }
     let world = World::new();
     // TIOCSTI is 0x5412 (<asm-generic/ioctls.h>). One letter, and the end of the line.
-    let attack = "perl -e 'for (\"Z\", \"\\n\") { ioctl(STDIN, 0x5412, $_) or die \"TIOCSTI: $!\\n\" }'";
+    let attack =
+        "perl -e 'for (\"Z\", \"\\n\") { ioctl(STDIN, 0x5412, $_) or die \"TIOCSTI: $!\\n\" }'";
     let bundle = world.bundle("session", |config| {
         sh(&format!("/usr/bin/{attack}"))(config);
         with_host_programs(config);

@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Canary, World, is_root, namespace_of, sh, shell, with_host_programs, with_namespace, without_namespace};
+use common::{
+    Canary, World, is_root, namespace_of, sh, shell, with_host_programs, with_namespace,
+    without_namespace,
+};
 
 #[test]
 fn the_program_of_the_example_is_process_1_and_sees_nobody_else() {

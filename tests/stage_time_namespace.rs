@@ -81,8 +81,9 @@ fn a_clock_before_zero_is_refused_with_the_reason() {
 fn time_namespaces_that_are_used_up_are_named_as_such() {
     let world = World::new();
     let bundle = world.bundle("time-namespace", |_| ());
-    world
-        .run_spoiled("echo 0 >/proc/sys/user/max_time_namespaces", &bundle)
-        .fails(1, &["time-namespace (middle): unshare(CLONE_NEWTIME)", "ENOSPC", "no time namespace"]);
+    world.run_spoiled("echo 0 >/proc/sys/user/max_time_namespaces", &bundle).fails(
+        1,
+        &["time-namespace (middle): unshare(CLONE_NEWTIME)", "ENOSPC", "no time namespace"],
+    );
     world.assert_clean();
 }

@@ -34,7 +34,8 @@ fn script(text: &str, change: fn(&mut Value)) -> impl FnOnce(&mut Value) {
 #[test]
 fn root_of_the_example_is_nobody_in_particular_outside() {
     let world = World::new();
-    let held = world.hold_bundle(&world.bundle("user-namespace", script("exec sleep 300", as_this_user)));
+    let held =
+        world.hold_bundle(&world.bundle("user-namespace", script("exec sleep 300", as_this_user)));
     let uid = if is_root() { 100_000 } else { nix::unistd::geteuid().as_raw() };
     assert_eq!(held.status("Uid"), format!("{uid}\t{uid}\t{uid}\t{uid}"));
     assert_ne!(held.namespace("user"), common::namespace_of(held.jec_pid(), "user"));
