@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Ran, World, for_me, is_root, own_view, sh};
+use common::{Ran, World, for_me, is_root, own_view, sh, until};
 use serde_json::Value;
 use trace::{Act, JEC, trace};
 
@@ -54,6 +54,7 @@ fn an_id_that_is_taken_is_refused_and_its_owner_is_let_be() {
     let world = World::new();
     let bundle = world.bundle("record", sh("exec sleep 300"));
     let held = world.hold_bundle(&bundle);
+    until("the state says running", || world.state(&world.id("b"))["status"] == "running");
     let before = world.state(&world.id("b"));
     world.run_bundle(&bundle).fails(1, &["container", "exists already", "jec delete --force"]);
     assert_eq!(world.state(&world.id("b")), before);
