@@ -129,6 +129,16 @@ impl States {
         Ok(Self { dir, proc })
     }
 
+    /// Tells early that an id is taken, before its cgroup is found in use. Only
+    /// [`Self::create`] decides.
+    pub fn refuse_taken(&self, id: &str) -> Result<()> {
+        match self.open_directory(&c_string(id)?) {
+            Ok(_) => Err(taken(id)),
+            Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes the id: of two that want it, one gets it. Writes the intent and the configuration.
     pub fn create(
         &self,
@@ -138,10 +148,7 @@ impl States {
     ) -> Result<Container> {
         let name = c_string(&plan.id)?;
         match file::mkdirat(self.dir.as_fd(), &name, 0o700) {
-            Err(error) if error.errno() == Errno::EEXIST as i32 => {
-                let problem = "exists already; `jec delete --force` removes it";
-                return Err(Error::state(&plan.id, problem));
-            }
+            Err(error) if error.errno() == Errno::EEXIST as i32 => return Err(taken(&plan.id)),
             other => other?,
         }
         let intent = Intent {
@@ -151,14 +158,14 @@ impl States {
             boot: String::new(),
             pid_file,
         };
-        self.fill(&name, plan, intent).inspect_err(|_| {
+        self.open_directory(&name).and_then(|dir| self.fill(dir, plan, intent)).inspect_err(|_| {
             // The first error is the one to tell; what could not be removed, delete --force will.
-            drop(self.remove_by_name(&name));
+            drop(self.open_directory(&name).and_then(|dir| empty(dir.as_fd())));
+            drop(file::unlinkat(self.dir.as_fd(), &name, true));
         })
     }
 
-    fn fill(&self, name: &CStr, plan: &Plan, intent: Intent) -> Result<Container> {
-        let dir = self.open_directory(name)?;
+    fn fill(&self, dir: OwnedFd, plan: &Plan, intent: Intent) -> Result<Container> {
         let intent = Intent { boot: boot_id(self.proc.as_fd())?, ..intent };
         replace(dir.as_fd(), c"intent.json", &json(&intent)?)?;
         let config = file::openat(dir.as_fd(), c"config.json", NEW, 0o600)?;
@@ -177,10 +184,10 @@ impl States {
                 error
             }
         })?;
-        let intent = file::read_file(dir.as_fd(), c"intent.json", LIMIT)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_else(|| Intent::unknown(id));
+        let text = file::read_file(dir.as_fd(), c"intent.json", LIMIT).ok();
+        let intent = text.and_then(|text| serde_json::from_str(&text).ok());
+        // The directory's name is the id, whatever a file in it says.
+        let intent = Intent { id: id.into(), ..intent.unwrap_or_else(|| Intent::unknown(id)) };
         let (proc, started) = (self.proc.clone(), Cell::default());
         Ok(Container { dir, proc, intent, annotations: BTreeMap::new(), started })
     }
@@ -198,22 +205,11 @@ impl States {
             other => other?,
         };
         let (found, ours) = (file::fstat(dir.as_fd())?, file::fstat(container.dir.as_fd())?);
-        let same = (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino);
-        if same { self.remove_by_name(&name) } else { Ok(()) }
-    }
-
-    fn remove_by_name(&self, name: &CStr) -> Result<()> {
-        let dir = match self.open_directory(name) {
-            Err(error) if error.errno() == Errno::ENOENT as i32 => return Ok(()),
-            other => other?,
-        };
-        // The intent goes last: until then, what is left can still be found.
-        let mut names = directory::names(dir.as_fd())?;
-        names.sort_by_key(|name| name.as_c_str() == c"intent.json");
-        for file in &names {
-            gone(file::unlinkat(dir.as_fd(), file, false))?;
+        if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino) {
+            return Ok(());
         }
-        gone(file::unlinkat(self.dir.as_fd(), name, true))
+        empty(container.dir.as_fd())?;
+        gone(file::unlinkat(self.dir.as_fd(), &name, true))
     }
 
     fn open_directory(&self, name: &CStr) -> Result<OwnedFd> {
@@ -285,6 +281,10 @@ impl Container {
     }
 }
 
+fn taken(id: &str) -> Error {
+    Error::state(id, "exists already; `jec delete --force` removes it")
+}
+
 /// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
 fn default_root(uid: u32) -> String {
     if uid == 0 {
@@ -306,6 +306,14 @@ fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
         stat.st_mode & 0o7777
     );
     Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
+}
+
+/// Removes the files of a container. The intent goes last: until then, what is
+/// left can still be found.
+fn empty(dir: BorrowedFd) -> Result<()> {
+    let mut names = directory::names(dir)?;
+    names.sort_by_key(|name| name.as_c_str() == c"intent.json");
+    names.iter().try_for_each(|name| gone(file::unlinkat(dir, name, false)))
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.

@@ -31,6 +31,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let listening = Recorder::pause();
     let plan = plan(args)?;
     plan.warnings.iter().for_each(|warning| say(warning));
+    let states = States::open(global.root.as_deref(), proc.clone())?;
+    states.refuse_taken(&plan.id)?;
     let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
         Place::At(placement) => Some(placement),
         Place::Nowhere { why } => {
@@ -39,7 +41,6 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         }
     };
     let making = rows(&plan, &[Command::Create, Command::Start]);
-    let states = States::open(global.root.as_deref(), proc.clone())?;
     let mut runtime = Runtime::new(&plan, &making, proc, Some(states));
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
