@@ -49,6 +49,8 @@ const ADVICE: &[(&str, i32, &str, &str)] = &[
     ("mount-sources", libc::ENOENT, "the source of the mount does not exist; a relative one starts at the bundle", "ls -ld SOURCE"),
     ("session", libc::EDQUOT, "this user has as many keys and keyrings as she may have", "cat /proc/key-users; sysctl kernel.keys.maxkeys"),
     ("network", libc::EMFILE, "RLIMIT_NOFILE of the configuration counts from here on, and set-up itself needs about 14 descriptors", "jec stages limits"),
+    ("propagation", libc::EACCES, "a directory on the way to the root file system lets the container's root, who is another user outside, not pass", "namei -l ROOTFS"),
+    ("mounts", libc::EACCES, "the root file system does not belong to the container's root, who is another user outside", "ls -ldn ROOTFS"),
     ("propagation", libc::EMFILE, "RLIMIT_NOFILE of the configuration counts for set-up as well, which needs about 14 descriptors", "jec stages limits"),
     ("mounts", libc::EMFILE, "RLIMIT_NOFILE of the configuration counts for set-up as well, which needs about 14 descriptors", "jec stages limits"),
     ("network", libc::EAFNOSUPPORT, "this kernel was built without IPv4", "ls /proc/sys/net/ipv4"),
