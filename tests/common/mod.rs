@@ -223,7 +223,7 @@ impl World {
             .collect();
         left.extend(now.cgroups.iter().filter(mine).map(|c| format!("cgroup {c}")));
         let states = fs::read_dir(self.path("state")).into_iter().flatten().flatten();
-        left.extend(states.map(|entry| format!("state {:?}", entry.path())));
+        left.extend(states.map(|entry| format!("state {}", entry.path().display())));
         left.extend(processes_with(&ours).into_iter().map(|pid| format!("process {pid}")));
         left
     }
