@@ -9,7 +9,9 @@
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
 use super::Doc;
+use crate::cgroup::DeviceProgram;
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::sides::Runtime;
 
 /// Where to read on.
@@ -33,9 +35,22 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
             Err(error)
         }
         Err(error) => Err(error),
-        Ok((cgroup, _)) => {
+        Ok((cgroup, devices)) => {
             runtime.cgroup = Some(cgroup);
-            Ok(())
+            enforced(devices, runtime.plan)
         }
     }
+}
+
+/// In a user namespace device nodes open nothing anyway. Without one, rules that
+/// nobody enforces would leave every disk open to whoever can make a node.
+fn enforced(devices: DeviceProgram, plan: &Plan) -> Result<()> {
+    if devices != DeviceProgram::Unprivileged || plan.namespaces.has_user() {
+        return Ok(());
+    }
+    Err(Error::machine(
+        "the kernel takes no device program from this process (bpf(2): EPERM), \
+         so linux.resources.devices would deny nothing",
+        "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace",
+    ))
 }
