@@ -15,7 +15,7 @@ use super::Doc;
 use crate::error::{Error, Result};
 use crate::plan::{IdRange, MapWriter};
 use crate::sides::Runtime;
-use crate::sys::{file, process};
+use crate::sys::{file, program};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -51,8 +51,8 @@ pub fn write_maps(
             set(proc, pid, "gid_map", &ids.gids)?;
         }
         MapWriter::Helpers => {
-            process::run_helper("newuidmap", &arguments(pid, &ids.uids))?;
-            process::run_helper("newgidmap", &arguments(pid, &ids.gids))?;
+            program::run_helper("newuidmap", &arguments(pid, &ids.uids))?;
+            program::run_helper("newgidmap", &arguments(pid, &ids.gids))?;
         }
     }
     check(proc, pid, "uid_map", &ids.uids)?;

@@ -43,16 +43,24 @@ pub fn next(signals: &SignalFd) -> Option<(i32, i32)> {
 /// Rust itself ignores SIGPIPE, and execve keeps what is ignored.
 pub fn reset(ignored: u64) -> Result<()> {
     for number in (1..=64).filter(|number| ignored >> (number - 1) & 1 == 1) {
-        let Ok(signal) = Signal::try_from(number) else {
-            continue;
-        };
-        // SAFETY: SIG_DFL runs no code of ours.
-        let result = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
-        record("rt_sigaction", format_args!("{signal}, SIG_DFL"), result.map(drop))?;
+        default(number)?;
     }
     let empty = SigSet::empty();
     let result = nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&empty), None);
     record("rt_sigprocmask", format_args!("SIG_SETMASK, []"), result)
+}
+
+/// rt_sigaction(2) SIG_DFL; signal(3) knows neither the real-time signals by
+/// name, nor at all the first two, which the C library keeps to itself.
+fn default(number: i32) -> Result<()> {
+    // Four words in the kernel's struct sigaction, on every machine: all zero is SIG_DFL.
+    let action = [0_u64; 4];
+    let (before, mask_size) = (std::ptr::null::<u64>(), size_of::<u64>());
+    // SAFETY: `action` is as large as the kernel's struct sigaction and outlives the call.
+    let result = unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, number, action.as_ptr(), before, mask_size)
+    };
+    record("rt_sigaction", format_args!("{number}, SIG_DFL"), Errno::result(result).map(drop))
 }
 
 /// Stops this process as Ctrl-Z would, until SIGCONT.
