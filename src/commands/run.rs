@@ -85,6 +85,7 @@ fn live(runtime: &mut Runtime, keep: bool) -> Result<u8, Failure> {
 
 /// Delete, or with `--keep` only what must not stay.
 fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(), Failure> {
+    runtime.let_go();
     let ending: Vec<_> =
         ending.iter().copied().filter(|stage| !keep || stage.name != "remove").collect();
     walk(runtime, &ending)

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::error::{Error, Result};
 use crate::plan::{IdRange, MapWriter};
 use crate::sides::Runtime;
-use crate::sys::{file, process};
+use crate::sys::{file, program};
 
 /// Writes both maps of the middle process.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -43,8 +43,8 @@ pub fn write_maps(
             set(proc, pid, "gid_map", &ids.gids)?;
         }
         MapWriter::Helpers => {
-            process::run_helper("newuidmap", &arguments(pid, &ids.uids))?;
-            process::run_helper("newgidmap", &arguments(pid, &ids.gids))?;
+            program::run_helper("newuidmap", &arguments(pid, &ids.uids))?;
+            program::run_helper("newgidmap", &arguments(pid, &ids.gids))?;
         }
     }
     check(proc, pid, "uid_map", &ids.uids)?;
