@@ -4,69 +4,64 @@
 
 use oci_spec::runtime::LinuxIdMapping;
 
+use super::property::{each, ensure, inside};
 use super::{IdMaps, IdRange, MapWriter};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Lines that the kernel takes, since Linux 4.15 (UID_GID_MAP_MAX_EXTENTS).
 const LINE_LIMIT: usize = 340;
 
-/// Reads a list of mappings; absent means empty.
-pub(super) fn ranges(property: &str, given: Option<&Vec<LinuxIdMapping>>) -> Result<Vec<IdRange>> {
-    let given = given.map_or(&[][..], Vec::as_slice);
-    if given.len() > LINE_LIMIT {
-        let problem = format!("has {} entries; the kernel takes {LINE_LIMIT}", given.len());
-        return Err(Error::config(property, problem));
-    }
-    let mut ranges = Vec::with_capacity(given.len());
-    for (at, mapping) in given.iter().enumerate() {
-        let range = IdRange {
-            container: mapping.container_id(),
-            host: mapping.host_id(),
-            size: mapping.size(),
-        };
-        check(&format!("{property}[{at}]"), range, &ranges)?;
-        ranges.push(range);
-    }
-    Ok(ranges)
+type Given<'a> = Option<&'a Vec<LinuxIdMapping>>;
+
+/// The properties `uidMappings` and `gidMappings` of an object; absent means empty.
+pub(super) fn maps(uids: Given, gids: Given) -> Result<IdMaps> {
+    Ok(IdMaps {
+        uids: ranges(uids).map_err(inside("uidMappings"))?,
+        gids: ranges(gids).map_err(inside("gidMappings"))?,
+    })
 }
 
-fn check(property: &str, range: IdRange, before: &[IdRange]) -> Result<()> {
-    if range.size == 0 {
-        return Err(Error::config(format!("{property}.size"), "maps nothing"));
-    }
+fn ranges(given: Given) -> Result<Vec<IdRange>> {
+    let count = given.map_or(0, Vec::len);
+    let problem = format!("has {count} entries; the kernel takes {LINE_LIMIT}");
+    ensure(count <= LINE_LIMIT, "", problem)?;
+    let mut before: Vec<IdRange> = Vec::new();
+    each("", given, |mapping| {
+        let (container, host) = (mapping.container_id(), mapping.host_id());
+        let range = IdRange { container, host, size: mapping.size() };
+        check(range, &before)?;
+        before.push(range);
+        Ok(range)
+    })
+}
+
+fn check(range: IdRange, before: &[IdRange]) -> Result<()> {
+    ensure(range.size > 0, "size", "maps nothing")?;
     // 4294967295 is (uid_t) -1, which means "no id": the end may reach it, not pass it.
     let fits = |first: u32| first.checked_add(range.size).is_some();
-    if !fits(range.container) || !fits(range.host) {
-        return Err(Error::config(property, "goes beyond the last id, 4294967294"));
-    }
+    let beyond = "goes beyond the last id, 4294967294";
+    ensure(fits(range.container) && fits(range.host), "", beyond)?;
     let overlaps = |one: u32, other: u32, size: u32| one < other + size && other < one + range.size;
     let clash = before.iter().any(|known| {
         overlaps(range.container, known.container, known.size)
             || overlaps(range.host, known.host, known.size)
     });
-    if clash {
-        return Err(Error::config(property, "overlaps an entry before it"));
-    }
-    Ok(())
+    ensure(!clash, "", "overlaps an entry before it")
 }
 
 /// `id`, if the container can have it: 4294967295 means "leave as it is" to setresuid(2), so that
 /// the process would stay root (the class of CVE-2026-30892), and what is not mapped is EINVAL.
 /// Empty ranges: there is no map, or it is not ours to know.
-pub(super) fn mapped(property: &str, id: u32, ranges: &[IdRange]) -> Result<u32> {
-    if id == u32::MAX {
-        return Err(Error::config(property, format!("{id} is not an id but the absence of one")));
-    }
-    if !ranges.is_empty() && !contains(ranges, id) {
-        return Err(Error::config(property, format!("{id} is not mapped in the user namespace")));
-    }
+pub(super) fn mapped(id: u32, ranges: &[IdRange]) -> Result<u32> {
+    ensure(id != u32::MAX, "", format!("{id} is not an id but the absence of one"))?;
+    let is_mapped = ranges.is_empty() || contains(ranges, id);
+    ensure(is_mapped, "", format!("{id} is not mapped in the user namespace"))?;
     Ok(id)
 }
 
 fn contains(ranges: &[IdRange], id: u32) -> bool {
-    ranges
-        .iter()
-        .any(|range| id.checked_sub(range.container).is_some_and(|offset| offset < range.size))
+    let holds = |range: &IdRange| (range.container..range.container + range.size).contains(&id);
+    ranges.iter().any(holds)
 }
 
 /// Who has to write these maps, if the effective ids are `uid` and `gid`: root may write any,
@@ -98,7 +93,7 @@ mod tests {
             .map(|(container, host, size)| json!({"containerID": container, "hostID": host, "size": size}))
             .map(|mapping| serde_json::from_value(mapping).unwrap())
             .collect();
-        ranges("linux.uidMappings", Some(&given))
+        ranges(Some(&given)).map_err(inside("linux.uidMappings"))
     }
 
     #[test]

@@ -5,151 +5,132 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount as Given;
 
-use super::mount_options::{Options, PARAMETER_LIMIT};
-use super::mount_words::{Effect, find};
-use super::{IdMap, IdMaps, Mount, MountKind, Namespaces, id_maps, strings};
+use super::mount_options::{Effect, Options, PARAMETER_LIMIT, find};
+use super::property::{c_string, each, ensure, inside};
+use super::{IdMap, Mount, MountKind, Namespaces, id_maps};
 use crate::error::{Error, Result};
 use crate::sys::constants::MOUNT_ATTR_RDONLY;
 
-/// What the configuration says around the mount list.
-pub(super) struct Surroundings<'plan> {
-    /// Relative sources start here.
-    pub(super) bundle: &'plan Path,
-    /// Whether there is a user namespace whose maps `idmap` can use.
-    pub(super) namespaces: &'plan Namespaces,
-}
-
-/// Reads the list, in order.
+/// Reads the list, in order. Relative sources start at `bundle`; `namespaces` tell whether there
+/// is a user namespace whose maps `idmap` can use.
 pub(super) fn mounts(
     given: Option<&Vec<Given>>,
-    around: &Surroundings,
+    bundle: &Path,
+    namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>> {
-    let given = given.into_iter().flatten().enumerate();
-    given.map(|(at, mount)| read(&format!("mounts[{at}]"), mount, around, warnings)).collect()
+    let mounts = each("mounts", given, |entry| mount(entry, bundle, namespaces))?;
+    for (at, (entry, mount)) in given.into_iter().flatten().zip(&mounts).enumerate() {
+        warnings.extend(remarks(entry, mount).map(|remark| format!("mounts[{at}].{remark}")));
+    }
+    Ok(mounts)
 }
 
-fn read(
-    property: &str,
-    given: &Given,
-    around: &Surroundings,
-    warnings: &mut Vec<String>,
-) -> Result<Mount> {
-    let mut options = Options::read(&format!("{property}.options"), given)?;
-    let destination = destination(property, given.destination(), warnings)?;
-    let kind = kind(property, given, &mut options, around.bundle)?;
-    let idmap = idmap(property, given, &kind, &options, around.namespaces, warnings)?;
-    if options.copy_up && !matches!(&kind, MountKind::New { fstype, .. } if **fstype == *c"tmpfs") {
-        let problem = "tmpcopyup: only a new tmpfs can be filled";
-        return Err(Error::config(format!("{property}.options"), problem));
-    }
-    for word in &options.unheard {
-        warnings.push(format!("{property}.options: {word} has no effect here"));
-    }
+/// The words of an entry. An empty one says nothing, as for mount(2).
+fn words(given: &Given) -> impl Iterator<Item = &str> {
+    given.options().iter().flatten().map(String::as_str).filter(|word| !word.is_empty())
+}
+
+fn mount(given: &Given, bundle: &Path, namespaces: &Namespaces) -> Result<Mount> {
+    let options = Options::read(words(given)).map_err(inside("options"))?;
+    let kind = kind(given, &options, bundle)?;
+    let is_tmpfs = matches!(&kind, MountKind::New { fstype, .. } if **fstype == *c"tmpfs");
+    let problem = "tmpcopyup: only a new tmpfs can be filled";
+    ensure(is_tmpfs || !options.copy_up, "options", problem)?;
     Ok(Mount {
-        destination,
+        destination: destination(given.destination()).map_err(inside("destination"))?,
+        idmap: idmap(given, &kind, options.idmap, namespaces)?,
         kind,
         attributes: options.attributes,
         propagation: options.propagation,
         copy_up: options.copy_up,
         nofollow_source: options.nofollow_source,
-        idmap,
     })
 }
 
 /// Relative destinations are deprecated, but the specification says what they mean.
-fn destination(property: &str, path: &Path, warnings: &mut Vec<String>) -> Result<CString> {
-    let property = format!("{property}.destination");
-    if path.as_os_str().is_empty() {
-        return Err(Error::config(property, "is empty"));
-    }
-    if path.is_relative() {
-        warnings.push(format!("{property}: {} is taken from /", path.display()));
-    }
-    strings::c_path(&property, &Path::new("/").join(path))
+fn destination(path: &Path) -> Result<CString> {
+    ensure(!path.as_os_str().is_empty(), "", "is empty")?;
+    c_string(Path::new("/").join(path))
 }
 
 /// What is mounted. `bind` among the options makes the type a dummy, says the specification.
-fn kind(property: &str, given: &Given, options: &mut Options, bundle: &Path) -> Result<MountKind> {
+fn kind(given: &Given, options: &Options, bundle: &Path) -> Result<MountKind> {
     let fstype = given.typ().as_deref().unwrap_or_default();
     let is_bind = options.bind.is_some() || fstype == "bind";
     let is_cgroup = matches!(fstype, "cgroup" | "cgroup2");
     if !is_bind && !is_cgroup && !options.remount {
-        options.unheard.retain(|word| find(word) == Some(Effect::OldFlag));
-        return new(property, given, fstype, options);
+        return new(given, options, fstype);
     }
-    if let Some(word) = &options.parameter {
+    if let Some(word) = words(given).find(|word| find(word).is_none()) {
         let problem = format!("{word:?} is no mount option, and only a new file system has others");
-        return Err(Error::config(format!("{property}.options"), problem));
+        return Err(Error::config("options", problem));
     }
     match given.source() {
         _ if options.remount => Ok(MountKind::Remount),
         _ if !is_bind => Ok(MountKind::Cgroup),
         Some(source) if !source.as_os_str().is_empty() => Ok(MountKind::Bind {
-            source: strings::c_path(&format!("{property}.source"), &bundle.join(source))?,
+            source: c_string(bundle.join(source)).map_err(inside("source"))?,
             recursive: options.bind.unwrap_or(false),
         }),
-        _ => Err(Error::config(format!("{property}.source"), "a bind mount needs one")),
+        _ => Err(Error::config("source", "a bind mount needs one")),
     }
 }
 
-fn new(property: &str, given: &Given, fstype: &str, options: &mut Options) -> Result<MountKind> {
-    if fstype.is_empty() {
-        let problem = "is missing; a bind mount has `bind` or `rbind` among its options";
-        return Err(Error::config(format!("{property}.type"), problem));
-    }
+fn new(given: &Given, options: &Options, fstype: &str) -> Result<MountKind> {
+    let problem = "is missing; a bind mount has `bind` or `rbind` among its options";
+    ensure(!fstype.is_empty(), "type", problem)?;
     let source = given.source().clone().unwrap_or_else(|| PathBuf::from(fstype));
-    let mut parameters = std::mem::take(&mut options.parameters);
+    let problem = format!("fsconfig(2) takes at most {PARAMETER_LIMIT} bytes");
+    ensure(source.as_os_str().len() <= PARAMETER_LIMIT, "source", problem)?;
+    let mut parameters = options.parameters.clone();
     // `ro` is an attribute of this mount. A block device is to stay untouched as well: its
     // superblock would replay a journal. proc, sysfs and cgroup2 share theirs with others, who
     // may want to write.
     if source.is_absolute() && options.attributes.set & MOUNT_ATTR_RDONLY != 0 {
         parameters.push((c"ro".into(), None));
     }
-    let source = strings::c_path(&format!("{property}.source"), &source)?;
-    if source.count_bytes() > PARAMETER_LIMIT {
-        let problem = format!("fsconfig(2) takes at most {PARAMETER_LIMIT} bytes");
-        return Err(Error::config(format!("{property}.source"), problem));
-    }
     Ok(MountKind::New {
-        fstype: strings::c_string(&format!("{property}.type"), fstype)?,
-        source,
+        fstype: c_string(fstype).map_err(inside("type"))?,
+        source: c_string(source).map_err(inside("source"))?,
         parameters,
     })
 }
 
 fn idmap(
-    property: &str,
     given: &Given,
     kind: &MountKind,
-    options: &Options,
+    recursive: Option<bool>,
     namespaces: &Namespaces,
-    warnings: &mut Vec<String>,
 ) -> Result<Option<IdMap>> {
-    let ranges = |name: &str, given| id_maps::ranges(&format!("{property}.{name}"), given);
-    let maps = IdMaps {
-        uids: ranges("uidMappings", given.uid_mappings().as_ref())?,
-        gids: ranges("gidMappings", given.gid_mappings().as_ref())?,
-    };
+    let maps = id_maps::maps(given.uid_mappings().as_ref(), given.gid_mappings().as_ref())?;
     let has_maps = !maps.uids.is_empty();
-    let refused = |name: &str, problem| Err(Error::config(format!("{property}.{name}"), problem));
-    if has_maps == maps.gids.is_empty() {
-        return refused("uidMappings", "must be given along with gidMappings, or neither of them");
-    }
-    if options.idmap.is_none() && !has_maps {
+    let problem = "must be given along with gidMappings, or neither of them";
+    ensure(has_maps != maps.gids.is_empty(), "uidMappings", problem)?;
+    if recursive.is_none() && !has_maps {
         return Ok(None);
     }
-    if !matches!(kind, MountKind::Bind { .. }) {
-        return refused("options", "idmap: jec shifts the ids of bind mounts only");
-    }
-    if !has_maps && !namespaces.has_user() {
-        return refused(
-            "options",
-            "idmap: neither uidMappings nor a user namespace to take them from",
-        );
-    }
-    if options.idmap.is_none() {
-        warnings.push(format!("{property}.options: the mappings should come with idmap or ridmap"));
-    }
-    Ok(Some(IdMap { maps, recursive: options.idmap.unwrap_or(false) }))
+    let is_bind = matches!(kind, MountKind::Bind { .. });
+    ensure(is_bind, "options", "idmap: jec shifts the ids of bind mounts only")?;
+    let problem = "idmap: neither uidMappings nor a user namespace to take them from";
+    ensure(has_maps || namespaces.has_user(), "options", problem)?;
+    Ok(Some(IdMap { maps, recursive: recursive.unwrap_or(false) }))
+}
+
+/// What was read otherwise than written, or cannot be done for this kind of mount.
+fn remarks(given: &Given, mount: &Mount) -> impl Iterator<Item = String> {
+    let path = given.destination();
+    let relative =
+        path.is_relative().then(|| format!("destination: {} is taken from /", path.display()));
+    let is_new = matches!(mount.kind, MountKind::New { .. });
+    let has_idmap_word = words(given).any(|word| matches!(find(word), Some((Effect::IdMap, _))));
+    let no_word = (mount.idmap.is_some() && !has_idmap_word)
+        .then(|| "options: the mappings should come with idmap or ridmap".to_owned());
+    let unheard = words(given).filter(move |word| match find(word) {
+        Some((Effect::OldFlag, _)) => true,
+        Some((Effect::Superblock, _)) => !is_new,
+        _ => false,
+    });
+    let unheard = unheard.map(|word| format!("options: {word} has no effect here"));
+    relative.into_iter().chain(no_word).chain(unheard)
 }

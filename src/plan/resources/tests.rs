@@ -1,6 +1,7 @@
 use super::*;
+use crate::plan::rules;
 
-pub(super) fn linux(resources: &str) -> Linux {
+pub(in crate::plan) fn linux(resources: &str) -> Linux {
     serde_json::from_str(&format!("{{\"resources\": {resources}}}")).unwrap()
 }
 
@@ -11,8 +12,15 @@ fn limits_of(resources: &str) -> String {
     lines.join("; ")
 }
 
-pub(super) fn refusal(resources: &str) -> String {
-    match cgroup(&linux(resources)) {
+/// The property that the rules of the document refuse, or else those of the cgroup.
+pub(in crate::plan) fn refusal(resources: &str) -> String {
+    let resources_value: serde_json::Value = serde_json::from_str(resources).unwrap();
+    let document = serde_json::json!({
+        "ociVersion": "1.0.0", "root": {"path": "r"},
+        "process": {"cwd": "/", "args": ["a"], "user": {"uid": 0, "gid": 0}},
+        "linux": {"resources": resources_value},
+    });
+    match rules::check(&document).and_then(|()| cgroup(&linux(resources))) {
         Err(Error::Config { property, .. }) => property,
         other => panic!("{resources}: {other:?}"),
     }
@@ -109,11 +117,11 @@ fn what_v2_cannot_do_is_refused_by_its_name() {
         (r#"{"blockIO":{"weight":5}}"#, "linux.resources.blockIO.weight"),
         (
             r#"{"blockIO":{"throttleReadBpsDevice":[{"major":-1,"minor":0,"rate":6}]}}"#,
-            "linux.resources.blockIO.throttleReadBpsDevice",
+            "linux.resources.blockIO.throttleReadBpsDevice[0].major",
         ),
         (
             r#"{"hugepageLimits":[{"pageSize":"2MB","limit":-2}]}"#,
-            "linux.resources.hugepageLimits.limit",
+            "linux.resources.hugepageLimits[0].limit",
         ),
         (r#"{"rdma":{"a b":{"hcaHandles":3}}}"#, r#"linux.resources.rdma["a b"]"#),
         (r#"{"rdma":{"a":{}}}"#, r#"linux.resources.rdma["a"]"#),
@@ -133,7 +141,7 @@ fn a_huge_page_size_is_a_number_and_a_unit() {
         ["", "MB", "2", "2mb", "02MB", "2MB/../../x", "../2MB", "2 MB", "2TB", "é2MB", "2é", "-2MB"]
     {
         let resources = format!(r#"{{"hugepageLimits":[{{"pageSize":{size:?},"limit":1}}]}}"#);
-        assert_eq!(refusal(&resources), "linux.resources.hugepageLimits.pageSize", "{size}");
+        assert_eq!(refusal(&resources), "linux.resources.hugepageLimits[0].pageSize", "{size}");
     }
 }
 
