@@ -110,12 +110,15 @@ fn mode(given: Option<u32>, kind: DeviceKind) -> Result<u32> {
 /// cannot be opened is only a name. Not 5:1, the console of the host: /dev/console in a
 /// container is one of its own terminals (136).
 pub fn default_rules() -> Vec<DeviceRule> {
-    let all = |kind| rule(true, Some(kind), None, None, "m");
-    let one = |major, minor| rule(true, Some(DeviceKind::Character), Some(major), minor, "rwm");
-    let nodes = NODES.iter().map(|(_, major, minor)| one(*major, Some(*minor)));
-    let (ptmx, pts) = (one(5, Some(2)), one(136, None));
-    let mknod = [all(DeviceKind::Character), all(DeviceKind::Block)];
-    mknod.into_iter().chain(nodes).chain([ptmx, pts]).collect()
+    let (major, minor) = (None, None);
+    let (kind, mknod) = (Some(DeviceKind::Character), true);
+    let any = DeviceRule { allow: true, kind, major, minor, read: false, write: false, mknod };
+    let blocks = DeviceRule { kind: Some(DeviceKind::Block), ..any };
+    let open =
+        |major, minor| DeviceRule { major: Some(major), minor, read: true, write: true, ..any };
+    let all = NODES.iter().map(|(_, major, minor)| open(*major, Some(*minor)));
+    let (ptmx, pts) = (open(5, Some(2)), open(136, None));
+    [any, blocks].into_iter().chain(all).chain([ptmx, pts]).collect()
 }
 
 /// The rules of the configuration with the default ones among them: behind the
@@ -123,7 +126,7 @@ pub fn default_rules() -> Vec<DeviceRule> {
 /// the rules for single devices, so that a single denial still wins. runc and
 /// crun append them, so that there nobody can deny /dev/null or mknod.
 pub(super) fn rules(given: Option<&Vec<LinuxDeviceCgroup>>) -> Result<Vec<DeviceRule>> {
-    let mut rules = each("linux.resources.devices", given, configured_rule)?;
+    let mut rules = each("linux.resources.devices", given, rule)?;
     let all = |rule: &DeviceRule| (rule.kind, rule.major, rule.minor) == (None, None, None);
     let after = rules.iter().rposition(all).map_or(0, |last| last + 1);
     rules.splice(after..after, default_rules());
@@ -133,7 +136,7 @@ pub(super) fn rules(given: Option<&Vec<LinuxDeviceCgroup>>) -> Result<Vec<Device
 /// A rule means what it says: `a 10:229` is 10:229 of both kinds. In v1, and
 /// so in runc, `a` with any numbers means every device, which turns one
 /// forgotten "type" into "allow everything"; crun reads it as here.
-fn configured_rule(given: &LinuxDeviceCgroup) -> Result<DeviceRule> {
+fn rule(given: &LinuxDeviceCgroup) -> Result<DeviceRule> {
     let typ = given.typ().unwrap_or_default();
     let is_ruled = !matches!(typ, LinuxDeviceType::U | LinuxDeviceType::P);
     ensure(is_ruled, "type", format!("{:?} is not a, b or c", typ.as_str()))?;
@@ -145,18 +148,8 @@ fn configured_rule(given: &LinuxDeviceCgroup) -> Result<DeviceRule> {
     let access = given.access().as_deref().unwrap_or_default();
     let is_access = !access.is_empty() && access.chars().all(|letter| "rwm".contains(letter));
     ensure(is_access, "access", format!("{access:?} is not made of r, w and m"))?;
-    Ok(rule(given.allow(), kind(typ), major, minor, access))
-}
-
-fn rule(
-    allow: bool,
-    kind: Option<DeviceKind>,
-    major: Option<u32>,
-    minor: Option<u32>,
-    access: &str,
-) -> DeviceRule {
     let [read, write, mknod] = ['r', 'w', 'm'].map(|letter| access.contains(letter));
-    DeviceRule { allow, kind, major, minor, read, write, mknod }
+    Ok(DeviceRule { allow: given.allow(), kind: kind(typ), major, minor, read, write, mknod })
 }
 
 #[cfg(test)]
