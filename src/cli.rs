@@ -80,6 +80,9 @@ pub struct RunArgs {
     /// Write the process id of the container's process 1 into FILE
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
+    /// Where the root of this machine is an initramfs: MS_MOVE and chroot instead of pivot_root
+    #[arg(long)]
+    pub no_pivot: bool,
     /// Keep the state after the end, until `jec delete`
     #[arg(long)]
     pub keep: bool,

@@ -17,12 +17,15 @@ use crate::sys::{directory, file};
 /// How deep a tree may be: an image can nest directories without end.
 const MAX_DEPTH: usize = 64;
 
-/// Copies what `path` holds into the detached mount `to`.
-pub fn copy(root: BorrowedFd, path: &CStr, to: BorrowedFd) -> Result<()> {
+/// Copies what the directory `place` holds into the detached mount `to`, which
+/// becomes like it unless it has owner and mode of its own.
+pub fn copy(place: BorrowedFd, to: BorrowedFd, own_mode: bool) -> Result<()> {
     let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-    let from = file::open_in_root(root, path, how, 0)?;
+    let from = file::openat(place, c".", how, 0)?;
     let target = file::openat(to, c".", how, 0)?;
-    like(target.as_fd(), &file::fstat(from.as_fd())?)?;
+    if !own_mode {
+        like(target.as_fd(), &file::fstat(from.as_fd())?)?;
+    }
     copy_directory(&from, &target, MAX_DEPTH)
 }
 
@@ -46,6 +49,8 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
             SFlag::S_IFLNK => {
                 let target = file::readlinkat(entry.as_fd(), c"")?;
                 file::symlinkat(&target, to.as_fd(), &name)?;
+                let link = file::openat(to.as_fd(), &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
+                file::fchown(link.as_fd(), stat.st_uid, stat.st_gid)?;
             }
             SFlag::S_IFREG => copy_file(from.as_fd(), to.as_fd(), &name, &stat)?,
             // Sockets, fifos and devices have no content to copy.
@@ -56,17 +61,18 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
 }
 
 fn copy_file(from: BorrowedFd, to: BorrowedFd, name: &CStr, stat: &FileStat) -> Result<()> {
-    let source = file::openat(from, name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW, 0)?;
+    // O_NONBLOCK: exchanged for a fifo meanwhile, it would keep us waiting for ever.
+    let how = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let source = file::openat(from, name, how, 0)?;
     let how = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-    let target = file::openat(to, name, how, 0o600)?;
-    like(target.as_fd(), stat)?;
-    std::io::copy(&mut File::from(source), &mut File::from(target)).map(drop).map_err(|error| {
-        Error::Call {
-            name: "copy_file_range".into(),
-            args: format!("{name:?}"),
-            errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
-        }
-    })
+    let mut target = File::from(file::openat(to, name, how, 0o600)?);
+    std::io::copy(&mut File::from(source), &mut target).map_err(|error| Error::Call {
+        name: "copy_file_range".into(),
+        args: format!("{name:?}"),
+        errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
+    })?;
+    // After the content: without CAP_FSETID on the host, writing takes set-id bits away.
+    like(target.as_fd(), stat)
 }
 
 /// Owner first: a change of owner takes set-id bits away.

@@ -25,7 +25,7 @@ use crate::stages::baton::{Baton, Word};
 use crate::state::Container;
 use crate::sys::attributes;
 use crate::sys::process::{Child, wait};
-use crate::sys::signal;
+use crate::sys::signal::{self, Watch};
 
 /// The side of a stage: which of the three processes runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,9 @@ impl Side {
         }
     }
 }
+
+/// What ps(1) calls init until it is the program.
+pub const INIT_NAME: &std::ffi::CStr = c"jec:[2:INIT]";
 
 /// What the walker needs of a process.
 pub trait Process {
@@ -106,8 +109,8 @@ pub struct Runtime<'a> {
     pub signals: Option<SignalFd>,
     /// The signal that ended set-up.
     pub interrupted: Option<i32>,
-    /// Where to write init's pid, if asked for.
-    pub pid_file: Option<CString>,
+    /// Where to write init's pid, if asked for: absolute.
+    pub pid_file: Option<String>,
 }
 
 /// The process in between: it enters namespaces that only its children live in.
@@ -178,14 +181,18 @@ impl Process for Runtime<'_> {
         }
     }
 
-    /// The only wait of set-up with two ends: the baton, or a signal for jec.
+    /// The only wait of set-up with three ends: the baton, a signal for jec, or
+    /// the end of the middle. Killed between making init and telling of it, it
+    /// leaves the socket open in init's hands, and both would wait for ever.
     fn take_baton(&mut self) -> Result<Word> {
         let (Some(baton), Some(signals)) = (&self.baton, &self.signals) else {
             return Ok(Word::Ended);
         };
+        let mut watched = vec![Watch::to_read(baton.as_fd()), Watch::to_read(signals.as_fd())];
+        watched.extend(self.middle.as_ref().map(|middle| Watch::to_read(middle.pidfd.as_fd())));
+        let mut middle_ended = false;
         loop {
-            let watch = |fd| signal::Watch { fd, read: true, write: false };
-            let ready = signal::watch(&[watch(baton.as_fd()), watch(signals.as_fd())], None)?;
+            let ready = signal::watch(&watched, None)?;
             if ready[0].read {
                 let (word, received) = baton.take()?;
                 self.received.extend(received);
@@ -194,6 +201,11 @@ impl Process for Runtime<'_> {
                 }
                 return Ok(word);
             }
+            // The second look since its end: what it had said before would be there.
+            if middle_ended {
+                return Ok(Word::Ended);
+            }
+            middle_ended = ready.get(2).is_some_and(|middle| middle.read);
             if let Some((number, _)) = signal::next(signals).filter(|(n, _)| signal::ends(*n)) {
                 self.interrupted = Some(number);
                 return Err(Error::Died {
@@ -287,7 +299,7 @@ impl Process for Init<'_> {
     const SIDE: Side = Side::Init;
 
     fn arrive(&mut self) -> Result<()> {
-        arrive(c"jec:[2:INIT]")
+        arrive(INIT_NAME)
     }
 
     fn run(&mut self, stage: &Stage) -> Result<()> {

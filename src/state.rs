@@ -52,6 +52,24 @@ pub struct Intent {
     pub cgroup: Option<String>,
     /// Which boot of the machine this is: pids and cgroups of another are gone.
     pub boot: String,
+    /// Where init's number is to be written, absolute; beside it, while that is done, a temporary file.
+    #[serde(default)]
+    pub pid_file: Option<String>,
+}
+
+impl Intent {
+    /// What a directory stands for that a crash left without its intent: nothing was made yet.
+    fn unknown(id: &str) -> Self {
+        let (bundle, boot) = (String::new(), String::new());
+        Self { id: id.into(), bundle, cgroup: None, boot, pid_file: None }
+    }
+
+    /// The pid file and its temporary name. The id is in it, so that two containers never share one.
+    fn pid_files(&self) -> Result<Option<(CString, CString)>> {
+        let both =
+            |path: &String| Ok((c_string(path)?, c_string(&format!("{path}.jec-{}", self.id))?));
+        self.pid_file.as_ref().map(both).transpose()
+    }
 }
 
 /// state.json: the specification's state, and what tells a process from one of the same number.
@@ -112,7 +130,12 @@ impl States {
     }
 
     /// Takes the id: of two that want it, one gets it. Writes the intent and the configuration.
-    pub fn create(&self, plan: &Plan, cgroup: Option<String>) -> Result<Container> {
+    pub fn create(
+        &self,
+        plan: &Plan,
+        cgroup: Option<String>,
+        pid_file: Option<String>,
+    ) -> Result<Container> {
         let name = c_string(&plan.id)?;
         match file::mkdirat(self.dir.as_fd(), &name, 0o700) {
             Err(error) if error.errno() == Errno::EEXIST as i32 => {
@@ -121,20 +144,22 @@ impl States {
             }
             other => other?,
         }
-        self.fill(&name, plan, cgroup).inspect_err(|_| {
+        let intent = Intent {
+            id: plan.id.clone(),
+            bundle: plan.bundle.to_string_lossy().into_owned(),
+            cgroup,
+            boot: String::new(),
+            pid_file,
+        };
+        self.fill(&name, plan, intent).inspect_err(|_| {
             // The first error is the one to tell; what could not be removed, delete --force will.
             drop(self.remove_by_name(&name));
         })
     }
 
-    fn fill(&self, name: &CStr, plan: &Plan, cgroup: Option<String>) -> Result<Container> {
+    fn fill(&self, name: &CStr, plan: &Plan, intent: Intent) -> Result<Container> {
         let dir = self.open_directory(name)?;
-        let intent = Intent {
-            id: plan.id.clone(),
-            bundle: plan.bundle.to_string_lossy().into_owned(),
-            cgroup,
-            boot: boot_id(self.proc.as_fd())?,
-        };
+        let intent = Intent { boot: boot_id(self.proc.as_fd())?, ..intent };
         replace(dir.as_fd(), c"intent.json", &json(&intent)?)?;
         let config = file::openat(dir.as_fd(), c"config.json", NEW, 0o600)?;
         file::write(config.as_fd(), plan.config.as_bytes())?;
@@ -155,20 +180,26 @@ impl States {
         let intent = file::read_file(dir.as_fd(), c"intent.json", LIMIT)
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or(Intent {
-                id: id.into(),
-                bundle: String::new(),
-                cgroup: None,
-                boot: String::new(),
-            });
+            .unwrap_or_else(|| Intent::unknown(id));
         let (proc, started) = (self.proc.clone(), Cell::default());
         Ok(Container { dir, proc, intent, annotations: BTreeMap::new(), started })
     }
 
-    /// Removes the directory of a container. One that is gone already is fine:
-    /// delete can be repeated.
+    /// Removes the directory of a container, and the temporary pid file. What is
+    /// gone already is fine: delete can be repeated. If somebody else was faster,
+    /// and the id belongs to a new container since, that one is let be.
     pub fn remove(&self, container: &Container) -> Result<()> {
-        self.remove_by_name(&c_string(&container.intent.id)?)
+        if let Some((_, temporary)) = container.intent.pid_files()? {
+            gone(file::unlinkat(file::HERE, &temporary, false))?;
+        }
+        let name = c_string(&container.intent.id)?;
+        let dir = match self.open_directory(&name) {
+            Err(error) if error.errno() == Errno::ENOENT as i32 => return Ok(()),
+            other => other?,
+        };
+        let (found, ours) = (file::fstat(dir.as_fd())?, file::fstat(container.dir.as_fd())?);
+        let same = (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino);
+        if same { self.remove_by_name(&name) } else { Ok(()) }
     }
 
     fn remove_by_name(&self, name: &CStr) -> Result<()> {
@@ -198,6 +229,20 @@ impl Container {
         replace(self.dir.as_fd(), c"state.json", &state)
     }
 
+    /// Writes the pid file, if one was asked for: beside, then renamed, so that
+    /// nobody reads half a number. O_EXCL: in a directory where others may write,
+    /// the temporary name could be a link of theirs.
+    pub fn write_pid_file(&self, pid: i32) -> Result<()> {
+        let Some((path, temporary)) = self.intent.pid_files()? else {
+            return Ok(());
+        };
+        gone(file::unlinkat(file::HERE, &temporary, false))?;
+        let how = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let out = file::openat(file::HERE, &temporary, how, 0o644)?;
+        file::write(out.as_fd(), pid.to_string().as_bytes())?;
+        file::renameat(file::HERE, &temporary, &path)
+    }
+
     /// The state as the specification has it.
     pub fn state(&self, status: Status, pid: i32) -> State {
         if pid != 0 && self.started.get().0 != pid {
@@ -221,26 +266,23 @@ impl Container {
         serde_json::from_str(&text).ok()
     }
 
+    /// Whether it was made since the machine was started: what was before is gone,
+    /// and its numbers and paths may mean somebody else by now.
+    pub fn is_of_this_boot(&self) -> Result<bool> {
+        Ok(self.intent.boot == boot_id(self.proc.as_fd())?)
+    }
+
     /// Init's number, if that very process still lives: same number, same start, same boot.
     pub fn live_pid(&self) -> Result<Option<i32>> {
         let Some(state) = self.read().filter(|state| state.pid > 0) else {
             return Ok(None);
         };
-        if self.intent.boot != boot_id(self.proc.as_fd())? {
+        if !self.is_of_this_boot()? {
             return Ok(None);
         }
         let started = start_time(self.proc.as_fd(), state.pid);
         Ok(started.is_some_and(|started| started == state.started).then_some(state.pid))
     }
-}
-
-/// Writes the pid file: beside, then renamed, so that nobody reads half a number.
-pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
-    let path = path.to_string_lossy();
-    let temporary = c_string(&format!("{path}.jec-{pid}"))?;
-    let out = file::openat(file::HERE, &temporary, NEW, 0o644)?;
-    file::write(out.as_fd(), pid.to_string().as_bytes())?;
-    file::renameat(file::HERE, &temporary, &c_string(&path)?)
 }
 
 /// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.

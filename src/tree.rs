@@ -105,7 +105,26 @@ pub fn parent(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
             Err(error) => return Err(error),
         }
     }
-    Err(Error::config(path.to_string_lossy(), "names the root itself, not something below it"))
+    Err(root_itself(path))
+}
+
+/// The directory of `path`, made when it is missing, and the last name, which is
+/// not followed: a node is made under the name itself, never where a link of the
+/// image says, which could be a volume of the host.
+pub fn entry(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
+    let mut names = components(path.to_bytes());
+    let name = names.pop().ok_or_else(|| root_itself(path))?;
+    Ok((place(root, &joined(&names)?, Kind::Directory)?, name))
+}
+
+/// Refuses a place that is the root itself: what is mounted on it would lie
+/// beside `/`, where no path leads, and the root would stay as it was.
+pub fn below(root: BorrowedFd, place: BorrowedFd, path: &CStr) -> Result<()> {
+    let (root, place) = (file::fstat(root)?, file::fstat(place)?);
+    if (root.st_dev, root.st_ino) == (place.st_dev, place.st_ino) {
+        return Err(root_itself(path));
+    }
+    Ok(())
 }
 
 /// One name below a directory that we hold, which must not be a link.
@@ -126,14 +145,21 @@ fn components(path: &[u8]) -> Vec<CString> {
         .collect()
 }
 
-/// `/a/b/c` of its names.
+/// `/a/b/c` of its names; `/` of none.
 fn joined(names: &[CString]) -> Result<CString> {
-    let mut bytes = Vec::new();
+    let mut bytes = b"/".to_vec();
     for name in names {
-        bytes.push(b'/');
         bytes.extend_from_slice(name.as_bytes());
+        bytes.push(b'/');
+    }
+    if bytes.len() > 1 {
+        bytes.pop();
     }
     CString::new(bytes).map_err(|_| Error::config("path", "contains a NUL byte"))
+}
+
+fn root_itself(path: &CStr) -> Error {
+    Error::config(path.to_string_lossy(), "names the root itself, not something below it")
 }
 
 fn loop_of_links(path: &CStr) -> Error {

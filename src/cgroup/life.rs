@@ -116,6 +116,15 @@ impl Cgroup {
                         return Err(error);
                     }
                 }
+                // ENOENT, ENODEV: somebody else removes it, too. Whoever is last is sure.
+                Err(error) if is(&error, Errno::ENOENT) || is(&error, Errno::ENODEV) => {
+                    if open_if_there(self.tree.as_fd(), &self.path)?.is_none() {
+                        return Ok(());
+                    }
+                    if Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                }
                 other => return other,
             }
         }

@@ -52,6 +52,10 @@ pub struct Placement {
 /// `jec/ID`. Fails when limits are asked for that this machine or this user
 /// cannot have, and when the place is taken.
 pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
+    if plan.limits.iter().any(|limit| limit.0 == "pids.max" && limit.1 == "1") {
+        let problem = "1 is too few: while it is made, jec has two processes in the container";
+        return Err(Error::config("linux.resources.pids.limit (--pids)", problem));
+    }
     let tree = match detect()? {
         Support::Unified(tree) => tree,
         Support::Absent { why } => {

@@ -7,7 +7,7 @@ use crate::plan::{Plan, check_id};
 use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::walk::{rows, walk};
-use crate::state::{Container, States};
+use crate::state::{Container, States, Status};
 use crate::sys::process::{Child, pidfd_open};
 
 /// Deletes a container that has stopped; with `--force` any, and one that does not exist.
@@ -24,6 +24,11 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
         let problem = format!("is running (pid {}); `jec delete --force` kills it", init.pid);
         return Err(Error::state(&args.id, problem).into());
     }
+    if init.is_none() && !args.force && is_unfinished(&container)? {
+        let problem = "is being made, or jec was killed while it made it; \
+            `jec delete --force` ends and removes it";
+        return Err(Error::state(&args.id, problem).into());
+    }
     let plan = Plan::nothing(&args.id);
     let ending = rows(&plan, &[Command::Delete]);
     let mut runtime = Runtime::new(&plan, &ending, proc, Some(states));
@@ -31,6 +36,13 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     runtime.init = init;
     walk(&mut runtime, &ending)?;
     Ok(0)
+}
+
+/// Whether another jec may be at work on it right now.
+fn is_unfinished(container: &Container) -> Result<bool> {
+    let creating = container.read().is_none_or(|state| state.status == Status::Creating);
+    // No boot: its directory is there, and its intent not yet.
+    Ok(creating && (container.intent.boot.is_empty() || container.is_of_this_boot()?))
 }
 
 /// Init behind a descriptor, if it lives. The number is checked again after the

@@ -1,7 +1,7 @@
 //! `jec run`: create, start, wait, delete, in one process.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::rc::Rc;
 
 use super::{machine, open_proc, say};
@@ -41,9 +41,9 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let mut runtime = Runtime::new(&plan, &making, proc, Some(states));
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
-    runtime.pid_file = args.pid_file.clone().map(c_path).transpose()?;
+    runtime.pid_file = args.pid_file.as_deref().map(pid_file).transpose()?;
     Recorder::resume(listening);
-    let result = live(&mut runtime);
+    let result = live(&mut runtime, args.keep);
     let ending = rows(&plan, &[Command::Delete]);
     let cleaned = end(&mut runtime, args.keep && result.is_ok(), &ending);
     if let (Err(first), Err(second)) = (&result, &cleaned) {
@@ -66,14 +66,15 @@ pub fn begin(proc: &Rc<OwnedFd>) -> Result<(), Failure> {
     walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)
 }
 
-/// Create, start, wait.
-fn live(runtime: &mut Runtime) -> Result<u8, Failure> {
+/// Create, start, wait. A state that is removed next need not say "stopped", and
+/// may be gone already: `jec delete --force` has ended the program.
+fn live(runtime: &mut Runtime, keep: bool) -> Result<u8, Failure> {
     walk::runtime(runtime)?;
     let terminal = Terminal::of(runtime)?;
     let end = relay::wait(runtime, terminal)?;
     runtime.init = None;
     out_of_memory(runtime)?;
-    if let Some(container) = &runtime.container {
+    if let Some(container) = runtime.container.as_ref().filter(|_| keep) {
         container.write_status(Status::Stopped, 0)?;
     }
     Ok(end.code())
@@ -98,6 +99,12 @@ fn plan(args: &RunArgs) -> Result<Plan> {
         let id = args.container.name.as_deref().unwrap_or(&machine.id);
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
+    let has_user = plan.namespaces.has_user();
+    plan.grant_at_most(flags::capabilities::available(has_user, &machine));
+    plan.root.no_pivot = args.no_pivot;
+    if args.no_pivot {
+        say("--no-pivot: the host's tree stays mounted below the container's root");
+    }
     let size = terminal::size(std::io::stdin().as_fd());
     if plan.process.terminal && plan.process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
@@ -134,8 +141,10 @@ fn human(bytes: u64) -> String {
     format!("{value} {}", units[unit])
 }
 
-fn c_path(path: std::path::PathBuf) -> Result<CString> {
-    use std::os::unix::ffi::OsStringExt;
-    CString::new(path.into_os_string().into_vec())
-        .map_err(|_| Error::config("--pid-file", "contains a NUL byte"))
+/// Absolute, because it is written down for a `jec delete` that may run elsewhere.
+fn pid_file(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path)
+        .map_err(|error| Error::config("--pid-file", format!("{}: {error}", path.display())))?;
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::config("--pid-file", "is not UTF-8"))
 }

@@ -36,6 +36,21 @@ pub struct Profile {
     pub rules: Vec<Rule>,
 }
 
+impl Profile {
+    /// What happens to every call of this name, through any interface; none
+    /// where the arguments decide. The same rules as in [`compile()`].
+    pub fn verdict(&self, name: &str) -> Option<Action> {
+        let differs = |rule: &&Rule| {
+            rule.action != self.default_action && rule.names.iter().any(|known| known == name)
+        };
+        let mut rules = self.rules.iter().filter(differs).peekable();
+        if rules.peek().is_none() {
+            return Some(self.default_action);
+        }
+        rules.find(|rule| rule.conditions.is_empty()).map(|rule| rule.action)
+    }
+}
+
 /// Names of system calls and what happens to them.
 ///
 /// Several rules may name one call. As in libseccomp a rule without conditions

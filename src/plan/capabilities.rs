@@ -11,7 +11,7 @@ use caps::Capability;
 use oci_spec::runtime::{Capability as Name, LinuxCapabilities};
 use serde_json::Value;
 
-use super::Capabilities;
+use super::{Capabilities, Plan};
 
 const SETS: [&str; 5] = ["bounding", "effective", "permitted", "inheritable", "ambient"];
 
@@ -59,6 +59,31 @@ pub(super) fn capabilities(
     let limit = permitted & inheritable;
     let ambient = within("ambient", given.ambient(), limit, "not in permitted and inheritable");
     Capabilities { bounding, effective, permitted, inheritable, ambient }
+}
+
+impl Plan {
+    /// Cuts all sets down to `available`, what jec has to give here, as a mask.
+    /// Without that the kernel would refuse, and the specification wants a warning.
+    pub fn grant_at_most(&mut self, available: u64) {
+        let sets = &mut self.process.capabilities;
+        let all = [
+            &mut sets.bounding,
+            &mut sets.effective,
+            &mut sets.permitted,
+            &mut sets.inheritable,
+            &mut sets.ambient,
+        ];
+        let mut left_out = 0;
+        for set in all {
+            left_out |= *set & !available;
+            *set &= available;
+        }
+        if left_out != 0 {
+            let names = names_of(left_out);
+            self.warnings
+                .push(format!("process.capabilities: without {names}: jec has none to give here"));
+        }
+    }
 }
 
 fn mask(names: Option<&HashSet<Name>>) -> u64 {
@@ -142,6 +167,19 @@ mod tests {
             assert_eq!(warnings, [format!("process.capabilities.{message}")]);
             assert_eq!((found.effective & KILL, found.inheritable, found.ambient), (0, 0, 0));
         }
+    }
+
+    #[test]
+    fn what_jec_does_not_have_itself_is_left_out_of_every_set_with_one_warning() {
+        let mut plan = Plan::nothing("c");
+        let asked = CHOWN | KILL;
+        plan.process.capabilities =
+            Capabilities { bounding: asked, effective: asked, permitted: asked, ..<_>::default() };
+        plan.grant_at_most(KILL | 1 << 40);
+        let found = plan.process.capabilities;
+        assert_eq!((found.bounding, found.effective, found.permitted), (KILL, KILL, KILL));
+        let warning = "process.capabilities: without CAP_CHOWN: jec has none to give here";
+        assert_eq!(plan.warnings, [warning]);
     }
 
     #[test]

@@ -160,7 +160,7 @@ pub struct Root {
     pub path: CString,
     /// Made read-only at the end of set-up.
     pub readonly: bool,
-    /// linux.rootfsPropagation as a mount flag with MS_REC; 0 means MS_SLAVE|MS_REC.
+    /// linux.rootfsPropagation as a mount flag, with MS_REC or without; 0 means MS_SLAVE|MS_REC.
     pub propagation: u64,
     /// Without pivot_root: MS_MOVE and chroot, for a root on an initramfs.
     pub no_pivot: bool,

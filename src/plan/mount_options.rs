@@ -53,7 +53,8 @@ use Effect::{
 /// What `word` does, and whether to the whole tree; none for a parameter of the file system.
 pub(super) fn find(word: &str) -> Option<(Effect, bool)> {
     let of_tree = || match plain(word.strip_prefix('r')?)? {
-        effect @ (Bind | Attribute(..) | AtimeDefault(_) | Propagation(_) | IdMap) => Some(effect),
+        effect @ (Bind | Attribute(..) | AtimeDefault(_) | IdMap) => Some(effect),
+        Propagation(flags) => Some(Propagation(flags | MsFlags::MS_REC)),
         _ => None,
     };
     plain(word).map(|effect| (effect, false)).or_else(|| Some((of_tree()?, true)))
@@ -100,11 +101,11 @@ fn plain(word: &str) -> Option<Effect> {
     })
 }
 
-/// linux.rootfsPropagation as flags of mount(2), of the whole tree with `r` before the word or
-/// without, as in runc and crun; 0 where the configuration is silent.
+/// linux.rootfsPropagation as flags of mount(2): with `r` before the word it holds for all mounts
+/// below as well, as in runc and crun; 0 where the configuration is silent.
 pub(super) fn root_propagation(word: &str) -> Result<u64> {
     match find(word) {
-        Some((Propagation(flags), _)) => Ok((flags | MsFlags::MS_REC).bits()),
+        Some((Propagation(flags), _)) => Ok(flags.bits()),
         _ if word.is_empty() => Ok(0),
         _ => {
             let problem = format!("{word:?} is not shared, slave, private or unbindable");
@@ -152,9 +153,6 @@ impl Options {
             Remount => self.remount = true,
             Attribute(set, clear) => self.attributes.put(recursive, set, clear),
             AtimeDefault(value) => self.attributes.drop_atime(recursive, value),
-            Propagation(flags) if recursive => {
-                self.propagation.push((flags | MsFlags::MS_REC).bits());
-            }
             Propagation(flags) => self.propagation.push(flags.bits()),
             CopyUp => self.copy_up = true,
             SourceNofollow => self.nofollow_source = true,
@@ -276,9 +274,11 @@ mod tests {
     fn an_attribute_word_and_its_recursive_twin_differ_in_reach_alone() {
         for word in SPECIFIED.split_whitespace() {
             let Some((effect, false)) = find(word) else { continue };
-            let has_twin =
-                matches!(effect, Bind | IdMap | Propagation(_) | Attribute(..) | AtimeDefault(_));
-            let twin = has_twin.then_some((effect, true));
+            let twin = match effect {
+                Propagation(flags) => Some((Propagation(flags | MsFlags::MS_REC), true)),
+                Bind | IdMap | Attribute(..) | AtimeDefault(_) => Some((effect, true)),
+                _ => None,
+            };
             assert_eq!(find(&format!("r{word}")), twin, "r{word}");
             assert_eq!(find(&format!("rr{word}")), None, "rr{word}");
         }

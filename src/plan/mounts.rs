@@ -51,7 +51,8 @@ fn mount(given: &Given, bundle: &Path, namespaces: &Namespaces) -> Result<Mount>
 /// Relative destinations are deprecated, but the specification says what they mean.
 fn destination(path: &Path) -> Result<CString> {
     ensure(!path.as_os_str().is_empty(), "", "is empty")?;
-    c_string(Path::new("/").join(path))
+    // In one spelling: `//` and `/.` are the root as well.
+    c_string(Path::new("/").join(path).components().collect::<PathBuf>())
 }
 
 /// What is mounted. `bind` among the options makes the type a dummy, says the specification.

@@ -60,6 +60,28 @@ fn read(seccomp: &LinuxSeccomp) -> Result<Profile> {
     })
 }
 
+/// Reads linux.seccomp, and checks that init can do under it what remains to be done.
+///
+/// # Errors
+/// As [`profile`], and a configuration error that names the call which is refused.
+pub fn profile_for(seccomp: &LinuxSeccomp, no_new_privileges: bool) -> Result<Profile> {
+    let profile = profile(seccomp)?;
+    let refused = |name: &&&str| profile.verdict(name).is_some_and(|a| a > Action::Notify);
+    // With no_new_privs the filter is loaded right before execve, else before the capabilities go.
+    let speaks = !no_new_privileges || profile.listener_path.is_some();
+    let needed = if speaks { &["execve", "sendmsg", "recvmsg"][..] } else { &["execve"] };
+    let why = match needed.iter().find(refused) {
+        None => return Ok(profile),
+        Some(&"execve") => "execve: the program could not be started".into(),
+        Some(name) if no_new_privileges => format!("{name}: the listener could not be handed over"),
+        Some(name) => format!(
+            "{name}, which jec needs until the program starts: without process.noNewPrivileges \
+             the filter is loaded early"
+        ),
+    };
+    Err(Error::config("linux.seccomp", format!("refuses {why}")))
+}
+
 /// An action with its number; EPERM where the configuration is silent.
 fn action(name: Name, errno: Option<u32>, property: &str) -> Result<Action> {
     let number = |highest: u16| {

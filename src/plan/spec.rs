@@ -45,6 +45,9 @@ impl Plan {
         let process = spec.process().as_ref().ok_or_else(missing("process"))?;
         let (directory, bundle) = open(bundle)?;
         let namespaces = namespaces::namespaces(linux, &mut warnings).map_err(inside("linux"))?;
+        let process = process::process(process, linux, &namespaces, &mut warnings)?;
+        let profile = |given| seccomp::profile_for(given, process.no_new_privileges);
+        let seccomp = linux.seccomp().as_ref().map(profile).transpose()?;
         Ok(Self {
             id: id.into(),
             config,
@@ -59,8 +62,8 @@ impl Plan {
             readonly_paths: each("linux.readonlyPaths", linux.readonly_paths(), absolute)?,
             kernel: kernel::parameters(spec, linux, &namespaces)?,
             cgroup: resources::cgroup(linux)?,
-            process: process::process(process, linux, &namespaces, &mut warnings)?,
-            seccomp: linux.seccomp().as_ref().map(seccomp::profile).transpose()?,
+            seccomp,
+            process,
             bundle,
             namespaces,
             warnings,

@@ -8,7 +8,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use crate::error::{Failure, Result};
+use crate::error::{Error, Failure, Result};
 use crate::sys::socket;
 
 /// A word may be as long as an error with its arguments.
@@ -68,7 +68,10 @@ impl Baton {
         let (bytes, descriptors) = socket::receive(self.as_fd(), ROOM)?;
         let word = match <[u8; 4]>::try_from(&*bytes) {
             Ok(pid) => Word::Go(i32::from_ne_bytes(pid)),
-            Err(_) => serde_json::from_slice(&bytes).map_or(Word::Ended, Word::Fail),
+            Err(_) if bytes.is_empty() => Word::Ended,
+            Err(_) => Word::Fail(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                Error::differs("the baton", "a word", error.to_string()).into()
+            })),
         };
         Ok((word, descriptors))
     }

@@ -8,11 +8,13 @@
 //! Without it: EOVERFLOW from mkdir and mknod. See user_namespaces(7),
 //! setresuid(2).
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use super::Doc;
 use crate::error::Result;
-use crate::plan::{IdRange, MapWriter};
+use crate::plan::IdRange;
 use crate::sides::Middle;
-use crate::sys::credentials;
+use crate::sys::{credentials, file};
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -24,11 +26,17 @@ pub const DOC: Doc = Doc {
 /// Changes groups, then the group, then the user: each needs what the next gives up.
 pub fn run(middle: &mut Middle) -> Result<()> {
     let namespaces = &middle.plan.namespaces;
-    if namespaces.map_writer != MapWriter::SingleId {
+    if may_set_groups(middle.proc.as_fd())? {
         credentials::setgroups(&[])?;
     }
     credentials::setresgid(root_of(&namespaces.ids.gids))?;
     credentials::setresuid(root_of(&namespaces.ids.uids))
+}
+
+/// False where an ordinary user gave setgroups(2) up for a map of her own id:
+/// that holds for everybody in the namespace, those who join it as well.
+pub fn may_set_groups(proc: BorrowedFd) -> Result<bool> {
+    Ok(file::read_file(proc, c"self/setgroups", 64)?.trim() == "allow")
 }
 
 /// 0 where it is mapped (always, in a namespace that is joined), else the first id that is.

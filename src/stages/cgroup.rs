@@ -9,6 +9,7 @@
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
 use super::Doc;
+use crate::cgroup::DeviceProgram;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 
@@ -33,8 +34,15 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
             Err(error)
         }
         Err(error) => Err(error),
-        Ok((cgroup, _)) => {
+        Ok((cgroup, devices)) => {
             runtime.cgroup = Some(cgroup);
+            // In a user namespace the kernel itself refuses mknod, and ignores what nodes there are.
+            if devices == DeviceProgram::Unprivileged && !runtime.plan.namespaces.has_user() {
+                return Err(Error::machine(
+                    "linux.resources.devices needs a BPF program, which this user may not load",
+                    "run jec with CAP_BPF (or CAP_SYS_ADMIN), or in a user namespace",
+                ));
+            }
             Ok(())
         }
     }

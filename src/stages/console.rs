@@ -11,10 +11,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::makedev;
 
-use super::Doc;
+use super::{Doc, mounts};
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::mount::{self, OPEN_TREE_CLONE};
@@ -41,6 +41,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     let user = &init.plan.process.user;
     file::fchown(slave.as_fd(), user.uid, TTY_GROUP_UNCHANGED)?;
     let place = tree::place(init.root()?, c"/dev/console", Kind::File)?;
+    mounts::outside_proc(place.as_fd(), c"/dev/console")?;
     let console = mount::open_tree(slave.as_fd(), c"", OPEN_TREE_CLONE, false)?;
     mount::move_mount(console.as_fd(), place.as_fd())?;
     terminal::make_controlling(slave.as_fd())?;
@@ -56,13 +57,20 @@ const TTY_GROUP_UNCHANGED: u32 = u32::MAX;
 
 /// The multiplexer of the container's devpts, and nothing that looks like it.
 fn open_ptmx(root: BorrowedFd) -> Result<OwnedFd> {
+    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let directory = file::open_in_root(root, c"/dev/pts", how, 0)?;
+    let magic = file::filesystem_magic(directory.as_fd())?;
+    if magic != DEVPTS_SUPER_MAGIC {
+        // Opening a device can already do harm (a watchdog), so nothing else is opened.
+        return Err(Error::differs("/dev/pts", "devpts", format!("magic {magic:#x}")));
+    }
     let how = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW;
-    let master = file::open_in_root(root, c"/dev/pts/ptmx", how, 0)?;
-    let magic = file::filesystem_magic(master.as_fd())?;
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV;
+    let master = file::openat2(directory.as_fd(), c"ptmx", how, 0, resolve)?;
     let stat = file::fstat(master.as_fd())?;
-    if (magic, stat.st_ino, stat.st_rdev) == (DEVPTS_SUPER_MAGIC, 2, makedev(5, 2)) {
+    if (stat.st_ino, stat.st_rdev) == (2, makedev(5, 2)) {
         return Ok(master);
     }
-    let found = format!("magic {magic:#x}, inode {}, device {:#x}", stat.st_ino, stat.st_rdev);
-    Err(Error::differs("/dev/pts/ptmx", "devpts, inode 2, device 5:2", found))
+    let found = format!("inode {}, device {:#x}", stat.st_ino, stat.st_rdev);
+    Err(Error::differs("/dev/pts/ptmx", "inode 2, device 5:2", found))
 }

@@ -9,7 +9,7 @@
 use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
-use crate::state::{self, Status};
+use crate::state::Status;
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -24,5 +24,5 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         return Ok(());
     };
     container.write_status(Status::Created, init.pid)?;
-    runtime.pid_file.as_ref().map_or(Ok(()), |path| state::write_pid_file(path, init.pid))
+    container.write_pid_file(init.pid)
 }

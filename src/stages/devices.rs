@@ -13,9 +13,10 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, makedev};
 
-use super::Doc;
+use super::{Doc, mounts};
 use crate::error::{Error, Result};
 use crate::plan::{Device, DeviceKind};
 use crate::sides::Init;
@@ -56,11 +57,13 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
     if !mknod_allowed && device.kind != DeviceKind::Fifo {
         return bind(root, device);
     }
-    let (directory, name) = tree::parent(root, &device.path)?;
+    let (directory, name) = tree::entry(root, &device.path)?;
     let number = makedev(device.major.into(), device.minor.into());
     match file::mknodat(directory.as_fd(), &name, kind(device), device.mode, number) {
         Ok(()) => {
             let node = tree::step(directory.as_fd(), &name)?;
+            // In a directory that others write to, the name can be another file's by now.
+            check(node.as_fd(), device)?;
             file::fchown(node.as_fd(), device.uid, device.gid)
         }
         // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
@@ -76,6 +79,7 @@ fn bind(root: BorrowedFd, device: &Device) -> Result<()> {
     let node = mount::open_tree(file::HERE, &device.path, OPEN_TREE_CLONE, false)?;
     check(node.as_fd(), device)?;
     let place = tree::place(root, &device.path, Kind::File)?;
+    mounts::outside_proc(place.as_fd(), &device.path)?;
     mount::move_mount(node.as_fd(), place.as_fd())
 }
 
@@ -100,12 +104,13 @@ fn kind(device: &Device) -> SFlag {
 }
 
 /// A link that the image already has is its own affair, but for ptmx: that one
-/// decides whose terminals are opened.
+/// decides whose terminals are opened. A real ptmx does no harm, since it opens
+/// the devpts that lies beside it (Linux 4.7), and may be the host's: it stays.
 fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
-    let (directory, name): (_, CString) = tree::parent(root, path)?;
+    let (directory, name): (_, CString) = tree::entry(root, path)?;
     match file::symlinkat(target, directory.as_fd(), &name) {
         Err(error) if error.errno() == Errno::EEXIST as i32 => {
-            if path != c"/dev/ptmx" {
+            if path != c"/dev/ptmx" || is_ptmx(directory.as_fd(), &name)? {
                 return Ok(());
             }
             file::unlinkat(directory.as_fd(), &name, false)?;
@@ -113,4 +118,12 @@ fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
         }
         other => other,
     }
+}
+
+/// Whether this is the device 5:2 itself, and no link to anything.
+fn is_ptmx(directory: BorrowedFd, name: &CStr) -> Result<bool> {
+    let how = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let stat = file::fstat(file::openat(directory, name, how, 0)?.as_fd())?;
+    let is_device = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
+    Ok(is_device && stat.st_rdev == makedev(5, 2))
 }

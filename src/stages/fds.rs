@@ -8,7 +8,7 @@
 //! Side: init. Without it: the attack in the chapter. See close_range(2),
 //! signal(7), execve(2); runc's --preserve-fds.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::Doc;
 use crate::error::{Error, Result};
@@ -27,6 +27,10 @@ const KEPT: u32 = 3;
 
 /// Closes at execve all that the program was not given; signals as at birth.
 pub fn run(init: &mut Init) -> Result<()> {
+    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    refuse_directory("standard input", input.as_fd())?;
+    refuse_directory("standard output", output.as_fd())?;
+    refuse_directory("standard error", error.as_fd())?;
     attributes::close_on_exec_from(KEPT)?;
     let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
     let ignored = status
@@ -35,4 +39,13 @@ pub fn run(init: &mut Init) -> Result<()> {
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .ok_or_else(|| Error::differs("/proc/self/status", "a line SigIgn:", "none"))?;
     signal::reset(ignored)
+}
+
+/// `jec run … </`: what is kept open must not be the way out either. It was
+/// opened on the host, so everything above it is the host's.
+fn refuse_directory(name: &str, stream: BorrowedFd) -> Result<()> {
+    if file::is_directory(stream)? {
+        return Err(Error::config(name, "is a directory, through which the host could be reached"));
+    }
+    Ok(())
 }

@@ -9,8 +9,9 @@
 //! "Seccomp".
 
 use super::Doc;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sides::Runtime;
+use crate::sys::seccomp;
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -19,9 +20,18 @@ pub const DOC: Doc = Doc {
     spec: "config-linux.md#seccomp",
 };
 
-/// Compiles the profile.
+/// Asks the kernel whether it knows what the profile wants, and compiles it.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(profile) = &runtime.plan.seccomp {
+        if !seccomp::flags_supported(profile.flags)? {
+            return Err(Error::machine(
+                format!(
+                    "linux.seccomp: this kernel has no seccomp filter with the flags {:#x}",
+                    profile.flags
+                ),
+                "leave linux.seccomp.flags out, or take a newer kernel (see seccomp(2))",
+            ));
+        }
         runtime.filter = Some(crate::filter::compile(profile)?);
     }
     Ok(())

@@ -15,8 +15,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::Doc;
+use super::become_root::may_set_groups;
 use crate::error::Result;
-use crate::plan::MapWriter;
 use crate::sides::Init;
 use crate::sys::{credentials, directory, file};
 use crate::tree::{self, Kind};
@@ -33,9 +33,9 @@ pub fn run(init: &mut Init) -> Result<()> {
     enter_working_directory(init)?;
     let user = &init.plan.process.user;
     credentials::keep_capabilities()?;
-    // With a single id mapped, setgroups was given up for the map, and there is nothing to set.
-    let gave_up = init.plan.namespaces.map_writer == MapWriter::SingleId;
-    if !gave_up || !user.groups.is_empty() {
+    // Where setgroups was given up, for a map of a single id, there is nothing to set.
+    let has_user = init.plan.namespaces.has_user();
+    if !has_user || !user.groups.is_empty() || may_set_groups(init.proc.as_fd())? {
         credentials::setgroups(&user.groups)?;
     }
     credentials::setresgid(user.gid)?;

@@ -34,28 +34,48 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     recorded_cgroup(runtime)?;
     let children = [runtime.init.as_ref(), runtime.middle.as_ref()];
     if let Some(cgroup) = &runtime.cgroup {
-        cgroup.kill()?;
+        gone(cgroup.kill())?;
     }
     for child in children.into_iter().flatten() {
         kill(child)?;
         wait_gone(child, PATIENCE)?;
     }
-    match &runtime.cgroup {
-        Some(cgroup) if !cgroup.wait_empty(Instant::now() + PATIENCE)? => Err(Error::Died {
-            who: format!("the kernel's patience with the cgroup {}", cgroup.path),
-            how: ": a process in it does not end".into(),
-        }),
-        _ => Ok(()),
+    let Some(cgroup) = &runtime.cgroup else {
+        return Ok(());
+    };
+    match gone(cgroup.wait_empty(Instant::now() + PATIENCE))? {
+        Some(false) => {
+            let what = format!("cgroup.events of {} {PATIENCE:?} after the kill", cgroup.path);
+            Err(Error::differs(what, "populated 0", "populated 1: a process in it does not end"))
+        }
+        Some(true) | None => Ok(()),
     }
 }
 
-/// What a crash left: the cgroup that was written down before it was made.
+/// What a crash left: the cgroup that was written down before it was made. After
+/// a restart of the machine its path may be somebody else's.
 fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
-    let path = runtime.container.as_ref().and_then(|container| container.intent.cgroup.as_deref());
-    if let (None, Some(path)) = (&runtime.cgroup, path) {
+    let (None, Some(container)) = (&runtime.cgroup, &runtime.container) else {
+        return Ok(());
+    };
+    let Some(path) = container.intent.cgroup.as_deref() else {
+        return Ok(());
+    };
+    if container.is_of_this_boot()? {
         runtime.cgroup = Cgroup::open(path)?;
     }
     Ok(())
+}
+
+/// None when the cgroup is gone: `jec run` and `jec delete --force` may clean up
+/// at the same time. ENOENT: before a file of it was opened; ENODEV: after.
+fn gone<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOENT | Errno::ENODEV) => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
 }
 
 fn kill(child: &Child) -> Result<()> {

@@ -56,6 +56,7 @@ fn make_readonly(root: BorrowedFd, path: &CStr) -> Result<()> {
     let Some(place) = tree::find(root, path)? else {
         return Ok(());
     };
+    tree::below(root, place.as_fd(), path)?;
     let copy = mount::open_tree(place.as_fd(), c"", OPEN_TREE_CLONE | AT_RECURSIVE, false)?;
     mount::mount_setattr(copy.as_fd(), Change { recursive: true, ..READ_ONLY })?;
     mount::move_mount(copy.as_fd(), place.as_fd())
@@ -67,6 +68,7 @@ fn mask(root: BorrowedFd, paths: &[std::ffi::CString]) -> Result<()> {
         let Some(place) = tree::find(root, path)? else {
             continue;
         };
+        tree::below(root, place.as_fd(), path)?;
         let cover = if !file::is_directory(place.as_fd())? {
             null(root)?
         } else if let Some(first) = &empty {

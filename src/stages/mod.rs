@@ -229,9 +229,9 @@ pub const STAGES: &[Stage] = &[
 
     row(NAMESPACES, "join", Middle(join::run), &[Create], JOINS, "enter the namespaces that exist already", &join::DOC),
     row(NAMESPACES, "user-namespace", Middle(user_namespace::run), &[Create], NEW_USER, "leave the host's user ids behind", &user_namespace::DOC),
+    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), &[Create], NEW_TIME, "shift the clocks for those who come after", &time_namespace::DOC),
     row(NAMESPACES, "id-map", Runtime(id_map::run), &[Create], NEW_USER, "say which ids inside are which outside", &id_map::DOC),
     row(NAMESPACES, "become-root", Middle(become_root::run), &[Create], IN_USER, "be uid 0 of the user namespace", &become_root::DOC),
-    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), &[Create], NEW_TIME, "shift the clocks for those who come after", &time_namespace::DOC),
     row(NAMESPACES, "spawn-init", Middle(spawn_init::run), &[Create], ALWAYS, "clone init into all other new namespaces", &spawn_init::DOC),
     row(NAMESPACES, "adopt", Runtime(adopt::run), &[Create], ALWAYS, "take init as our child; the middle is done", &adopt::DOC),
     row(NAMESPACES, "limits", Runtime(limits::run), &[Create], LIMITS, "resource limits and the out-of-memory score", &limits::DOC),

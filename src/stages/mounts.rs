@@ -10,8 +10,10 @@
 //! no /proc. See fsopen(2), open_tree(2), move_mount(2); config.md, "Mounts".
 
 use std::collections::VecDeque;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
@@ -167,28 +169,53 @@ fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
 fn attach(root: BorrowedFd, made: &OwnedFd, entry: &Mount) -> Result<()> {
     let directory = file::is_directory(made.as_fd())?;
     let kind = if directory { Kind::Directory } else { Kind::File };
-    let place = tree::place(root, &entry.destination, kind)?;
-    check_place(root, &place, entry)?;
+    let place = checked(root, tree::place(root, &entry.destination, kind)?, entry)?;
+    if file::is_directory(place.as_fd())? != directory {
+        // move_mount(2) would only say EINVAL.
+        let problem = match kind {
+            Kind::Directory => "a directory cannot be mounted onto a file",
+            Kind::File => "a file cannot be mounted onto a directory",
+        };
+        return Err(Error::config(format!("mounts: {:?}", entry.destination), problem));
+    }
     if entry.copy_up {
-        copy_up::copy(root, &entry.destination, made.as_fd())?;
+        copy_up::copy(place.as_fd(), made.as_fd(), sets(entry, &[c"mode", c"uid", c"gid"]))?;
     }
     mount::move_mount(made.as_fd(), place.as_fd())
 }
 
-/// /proc and /sys must not be links of the image, and nothing but a path that
-/// says so may land inside a proc file system (CVE-2019-16884).
-fn check_place(root: BorrowedFd, place: &OwnedFd, entry: &Mount) -> Result<()> {
+/// Whether the file system is told one of these parameters.
+fn sets(entry: &Mount, keys: &[&CStr]) -> bool {
+    matches!(&entry.kind, MountKind::New { parameters, .. }
+        if parameters.iter().any(|(key, _)| keys.contains(&&**key)))
+}
+
+/// The place to mount onto. For /proc and /sys, whose files jec and others
+/// trust, no link of the image may be on the way: looked up once more, and that
+/// descriptor is the one used (CVE-2019-19921, CVE-2023-27561). Nothing but a
+/// path that says so may land inside a proc file system (CVE-2019-16884).
+fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
     let is = |kinds: &[&CStr]| matches!(&entry.kind, MountKind::New { fstype, .. } if kinds.contains(&&**fstype));
     let destination = &entry.destination;
+    tree::below(root, place.as_fd(), destination)?;
     if is(&[c"proc", c"sysfs"]) {
         let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
-        drop(file::openat2(root, destination, how, 0, resolve)?);
-    } else if !destination.to_bytes().starts_with(b"/proc/")
-        && file::filesystem_magic(place.as_fd())? == PROC_SUPER_MAGIC
-    {
+        return file::openat2(root, destination, how, 0, resolve);
+    }
+    let path = Path::new(OsStr::from_bytes(destination.to_bytes()));
+    let has_dots = path.components().any(|part| part == Component::ParentDir);
+    if has_dots || !path.starts_with("/proc") {
+        outside_proc(place.as_fd(), destination)?;
+    }
+    Ok(place)
+}
+
+/// Refuses a place in a proc file system, where only a link can have led.
+pub fn outside_proc(place: BorrowedFd, path: &CStr) -> Result<()> {
+    if file::filesystem_magic(place)? == PROC_SUPER_MAGIC {
         let problem = "a link of the image leads into /proc; nothing may be mounted there";
-        return Err(Error::config(format!("mounts: {destination:?}"), problem));
+        return Err(Error::config(format!("mounts: {path:?}"), problem));
     }
     Ok(())
 }

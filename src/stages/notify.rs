@@ -11,7 +11,7 @@
 use std::os::fd::AsFd;
 
 use super::Doc;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::state::Status;
 use crate::sys::socket;
@@ -41,7 +41,11 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         "metadata": profile.listener_metadata,
         "state": container.state(Status::Creating, init.pid),
     });
+    // Fewer arrive where jec may not open another descriptor (RLIMIT_NOFILE).
+    let [listener] = &listeners[..] else {
+        let found = listeners.len().to_string();
+        return Err(Error::differs("the filter's listener", "1 descriptor", found));
+    };
     let socket = socket::connect(path)?;
-    let borrowed: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
-    socket::send(socket.as_fd(), state.to_string().as_bytes(), &borrowed)
+    socket::send(socket.as_fd(), state.to_string().as_bytes(), &[listener.as_fd()])
 }

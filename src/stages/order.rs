@@ -19,6 +19,8 @@ pub const ORDER: &[Order] = &[
     order("cgroup", "spawn-middle", "the process is born in the cgroup, so not one page of it is counted elsewhere"),
     order("join", "user-namespace", "a namespace of the host is joined with the host's privileges"),
     order("user-namespace", "id-map", "there is no map without a namespace, and only a process outside may write it"),
+    order("user-namespace", "time-namespace", "the time namespace is to belong to the user namespace"),
+    order("time-namespace", "become-root", "who changes her uid is not dumpable any more, and /proc/self/timens_offsets is root's then"),
     order("id-map", "become-root", "before the map uid 0 does not exist inside"),
     order("become-root", "spawn-init", "the other namespaces are to belong to the user namespace, and what they hold to its root"),
     order("time-namespace", "spawn-init", "offsets can be written only while the namespace has no process; init is the first"),

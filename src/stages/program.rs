@@ -58,7 +58,9 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
         match file::executable(&candidate) {
             Ok(()) => return Ok(candidate),
             Err(error) if error.errno() == Errno::EACCES as i32 => denied = Some(error),
-            Err(_) => {}
+            Err(error) if absent(&error) => {}
+            // EPERM of a filter, ELOOP, EIO: whether the program is there cannot be told.
+            Err(error) => return Err(error),
         }
     }
     Err(denied.unwrap_or_else(|| Error::Call {
@@ -66,6 +68,11 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
         args: format!("{name:?}, searched in PATH={path}"),
         errno: Errno::ENOENT as i32,
     }))
+}
+
+/// Nothing of this name is there.
+fn absent(error: &Error) -> bool {
+    matches!(Errno::from_raw(error.errno()), Errno::ENOENT | Errno::ENOTDIR)
 }
 
 fn variable(env: &[CString], name: &str) -> Option<String> {
@@ -80,8 +87,8 @@ fn home(init: &Init) -> Result<String> {
     let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
     let text = match file::open_in_root(init.root()?, c"/etc/passwd", how, 0) {
         Ok(passwd) => file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT),
-        // No such file, or not for this user: then nobody has a home there.
-        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOENT | Errno::EACCES) => {
+        // Not for this user, or a link in a circle: then nobody has a home there either.
+        Err(error) if absent(&error) || [libc::EACCES, libc::ELOOP].contains(&error.errno()) => {
             return Ok("/".into());
         }
         Err(error) => Err(error),

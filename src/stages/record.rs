@@ -25,6 +25,6 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let Some(states) = &runtime.states else {
         return Ok(());
     };
-    let container = states.create(runtime.plan, cgroup)?;
+    let container = states.create(runtime.plan, cgroup, runtime.pid_file.clone())?;
     runtime.container.insert(container).write_status(Status::Creating, 0)
 }

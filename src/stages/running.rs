@@ -6,10 +6,15 @@
 //! Without it: `jec state` would call a running container created. See
 //! runtime.md, "State".
 
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
 use super::Doc;
-use crate::error::Result;
-use crate::sides::Runtime;
+use crate::error::{Error, Result};
+use crate::sides::{INIT_NAME, Runtime};
 use crate::state::Status;
+use crate::sys::file;
 
 /// Where to read on.
 pub const DOC: Doc = Doc {
@@ -18,10 +23,38 @@ pub const DOC: Doc = Doc {
     spec: "runtime.md#state",
 };
 
+/// The moment between the two, at the very most.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Writes the state.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     match (&runtime.container, &runtime.init) {
-        (Some(container), Some(init)) => container.write_status(Status::Running, init.pid),
+        (Some(container), Some(init)) => {
+            check_started(runtime.proc.as_fd(), init.pid)?;
+            container.write_status(Status::Running, init.pid)
+        }
         _ => Ok(()),
     }
+}
+
+/// The baton closes too when init dies at execve under a filter that forbids
+/// it to say so. A process that has ended keeps its name until it is waited
+/// for, and this one never got the program's.
+fn check_started(proc: BorrowedFd, pid: i32) -> Result<()> {
+    let path = CString::new(format!("{pid}/stat"))
+        .map_err(|_| Error::config("pid", "contains a NUL byte"))?;
+    let name = format!("({}) ", INIT_NAME.to_string_lossy());
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let stat = file::read_file(proc, &path, 4096)?;
+        match stat.split_once(&name) {
+            None => break,
+            Some((_, rest)) if rest.starts_with('Z') => {
+                return Err(Error::Died { who: "init".into(), how: String::new() });
+            }
+            // Descriptors close a moment before the name changes, or the process has ended.
+            Some(_) => std::thread::sleep(Duration::from_micros(100)),
+        }
+    }
+    Ok(())
 }

@@ -8,12 +8,10 @@
 //! things of the host (CVE-2016-9962). Side: init. Without it: the attack in
 //! the chapter. See setsid(2), session-keyring(7), PR_SET_DUMPABLE(2const).
 
-use std::ffi::CString;
-
 use nix::errno::Errno;
 
 use super::Doc;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::{attributes, file};
 
@@ -28,13 +26,13 @@ pub const DOC: Doc = Doc {
 const SET_UP_UMASK: u32 = 0o022;
 
 /// Cuts the ties.
-pub fn run(init: &mut Init) -> Result<()> {
+pub fn run(_: &mut Init) -> Result<()> {
     attributes::set_undumpable()?;
     attributes::setsid()?;
     file::umask(SET_UP_UMASK)?;
-    let name = CString::new(format!("_ses.{}", init.plan.id))
-        .map_err(|_| Error::config("id", "contains a NUL byte"))?;
-    match attributes::join_session_keyring(&name) {
+    // Without a name: one with a name that exists is joined instead of made, and
+    // any user of the host can make one of the name that we would choose.
+    match attributes::new_session_keyring() {
         // ENOSYS: a kernel without keyrings has none that could leak. EPERM: a filter above us.
         Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOSYS | Errno::EPERM) => {
             Ok(())

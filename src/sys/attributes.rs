@@ -30,13 +30,13 @@ pub fn set_name(name: &CStr) -> Result<()> {
     record("prctl", format_args!("PR_SET_NAME, {name:?}"), nix::sys::prctl::set_name(name))
 }
 
-/// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name.
-pub fn join_session_keyring(name: &CStr) -> Result<()> {
+/// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING without a name: a new session keyring.
+pub fn new_session_keyring() -> Result<()> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
-    // SAFETY: `name` is NUL-terminated and outlives the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) };
-    let args = format_args!("KEYCTL_JOIN_SESSION_KEYRING, {name:?}");
+    let no_name = std::ptr::null::<libc::c_char>();
+    // SAFETY: only a number and a null pointer are passed.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, no_name) };
+    let args = format_args!("KEYCTL_JOIN_SESSION_KEYRING, NULL");
     record("keyctl", args, Errno::result(result).map(drop))
 }
 

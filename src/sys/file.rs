@@ -196,13 +196,15 @@ pub fn is_directory(fd: BorrowedFd) -> Result<bool> {
     Ok(fstat(fd)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
 }
 
-/// access(2) X_OK of a regular file: what execve will ask. A directory is EACCES, as there.
+/// faccessat2(2) X_OK of a regular file: what execve will ask, with the capabilities
+/// that it will have, which access(2) leaves aside. A directory is EACCES, as there.
 pub fn executable(path: &CStr) -> Result<()> {
-    let result = nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).and_then(|()| {
+    let (mode, how) = (nix::unistd::AccessFlags::X_OK, AtFlags::AT_EACCESS);
+    let result = nix::unistd::faccessat(AT_FDCWD, path, mode, how).and_then(|()| {
         let mode = nix::sys::stat::stat(path)?.st_mode & SFlag::S_IFMT.bits();
         if mode == SFlag::S_IFREG.bits() { Ok(()) } else { Err(Errno::EACCES) }
     });
-    record("access", format_args!("{path:?}, X_OK"), result)
+    record("faccessat2", format_args!("AT_FDCWD, {path:?}, X_OK, AT_EACCESS"), result)
 }
 
 /// write(2) once: how much was taken. For pipes and terminals.

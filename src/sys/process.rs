@@ -169,13 +169,18 @@ fn announce(name: &str, path: &CStr, args: &[CString]) {
 
 /// unshare(2).
 pub fn unshare(namespaces: CloneFlags) -> Result<()> {
-    record("unshare", format_args!("{}", flags(&namespaces)), nix::sched::unshare(namespaces))
+    record("unshare", format_args!("{}", kinds(namespaces)), nix::sched::unshare(namespaces))
 }
 
 /// setns(2).
 pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
     let result = nix::sched::setns(namespace, kind);
-    record("setns", format_args!("{}, {}", namespace.as_raw_fd(), flags(&kind)), result)
+    record("setns", format_args!("{}, {}", namespace.as_raw_fd(), kinds(kind)), result)
+}
+
+/// Kinds of namespaces as unshare(2) spells them; nix has no name for the time namespace.
+pub fn kinds(namespaces: CloneFlags) -> String {
+    flags(&namespaces).replace("0x80", "CLONE_NEWTIME")
 }
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
@@ -188,11 +193,12 @@ pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
 }
 
 /// Runs a helper of the host (newuidmap, newgidmap) to its end, with an
-/// argument array and an empty environment, and takes what it said.
+/// argument array, PATH as its whole environment, and takes what it said.
 pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
     let result = std::process::Command::new(program)
         .args(args)
         .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .stdin(std::process::Stdio::null())
         .output();
     let (said, result) = match result {

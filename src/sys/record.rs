@@ -81,9 +81,18 @@ pub fn record<T: Outcome>(
     }
     result.map_err(|errno| Error::Call {
         name: name.into(),
-        args: args.to_string(),
+        args: shortened(args.to_string()),
         errno: errno as i32,
     })
+}
+
+/// An error has to fit into a message, and a screen: arguments may be megabytes (execve).
+fn shortened(args: String) -> String {
+    const LONGEST: usize = 1000;
+    match args.char_indices().nth(LONGEST) {
+        None => args,
+        Some((end, _)) => format!("{}…", &args[..end]),
+    }
 }
 
 /// The switch and the mouth of the recorder.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::record;
@@ -12,7 +12,9 @@ use crate::error::Result;
 
 /// Blocks every signal that can be blocked and returns the descriptor that tells of them.
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
+/// A SIGCHLD that our caller ignored (`trap '' CHLD`) would take the exit status of children away.
 pub fn as_messages() -> Result<SignalFd> {
+    set_default(CHILD)?;
     let mut set = SigSet::all();
     for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP]
     {
@@ -38,16 +40,25 @@ pub fn next(signals: &SignalFd) -> Option<(i32, i32)> {
 /// Rust itself ignores SIGPIPE, and execve keeps what is ignored.
 pub fn reset(ignored: u64) -> Result<()> {
     for number in (1..=64).filter(|number| ignored >> (number - 1) & 1 == 1) {
-        let Ok(signal) = Signal::try_from(number) else {
-            continue;
-        };
-        // SAFETY: SIG_DFL runs no code of ours.
-        let result = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
-        record("rt_sigaction", format_args!("{signal}, SIG_DFL"), result.map(drop))?;
+        set_default(number)?;
     }
     let empty = SigSet::empty();
     let result = nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&empty), None);
     record("rt_sigprocmask", format_args!("SIG_SETMASK, []"), result)
+}
+
+/// rt_sigaction(2): the default. Not by way of libc, which refuses the two
+/// signals that it keeps to itself, and nix has no real-time ones.
+fn set_default(number: i32) -> Result<()> {
+    // struct sigaction of <asm/signal.h>: handler, flags, restorer, a mask of 64 signals.
+    let default = [0_u64; 4];
+    let (none, mask) = (std::ptr::null::<u64>(), size_of::<u64>());
+    // SAFETY: all-zero is SIG_DFL without flags, and runs no code of ours.
+    let result =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), none, mask) };
+    let name = Signal::try_from(number).map_or("SIGRT", Signal::as_str);
+    let args = format_args!("{name} ({number}), SIG_DFL");
+    record("rt_sigaction", args, Errno::result(result).map(drop))
 }
 
 /// Stops this process as Ctrl-Z would, until SIGCONT.
@@ -79,7 +90,7 @@ pub fn stops(number: i32) -> bool {
 /// Waits for the next signal.
 pub fn wait_next(signals: &SignalFd) -> Result<i32> {
     loop {
-        watch(&[Watch { fd: signals.as_fd(), read: true, write: false }], None)?;
+        watch(&[Watch::to_read(signals.as_fd())], None)?;
         if let Some((number, _)) = next(signals) {
             return Ok(number);
         }
@@ -105,6 +116,13 @@ pub struct Watch<'fd> {
     pub read: bool,
     /// Wake up when it can be written.
     pub write: bool,
+}
+
+impl<'fd> Watch<'fd> {
+    /// Wakes up when there is something to read, or the other end is gone.
+    pub fn to_read(fd: BorrowedFd<'fd>) -> Self {
+        Self { fd, read: true, write: false }
+    }
 }
 
 /// What happened to a watched descriptor.

@@ -6,15 +6,19 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
+    recvmsg, sendmsg, sockopt::SendTimeout,
 };
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::record;
 use crate::error::Result;
 
 /// How many descriptors one message carries at most (SCM_MAX_FD is 253; we need fewer).
 pub const MAX_DESCRIPTORS: usize = 64;
+
+/// How long another program may take to accept us, in seconds.
+const PATIENCE: i64 = 10;
 
 /// socketpair(2), SOCK_SEQPACKET: messages arrive whole, and the end of one side is seen by the other.
 pub fn socketpair() -> Result<(OwnedFd, OwnedFd)> {
@@ -79,10 +83,18 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
     Ok((bytes, descriptors))
 }
 
-/// Connects to a listening stream socket of the host.
+/// connect(2) to a listening stream socket of the host. EAGAIN: whoever listens
+/// there accepts nobody; the wait has an end since no signal could end it.
 pub fn connect(path: &std::ffi::CStr) -> Result<OwnedFd> {
-    let result = std::os::unix::net::UnixStream::connect(&*path.to_string_lossy())
-        .map(OwnedFd::from)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL)));
+    let result = connected(path);
     record("connect", format_args!("AF_UNIX, {path:?}"), result)
+}
+
+fn connected(path: &std::ffi::CStr) -> nix::Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+    let socket = nix::sys::socket::socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    // unix(7) has SO_SNDTIMEO for send(2) only, but connect(2) obeys it as well.
+    nix::sys::socket::setsockopt(&socket, SendTimeout, &TimeVal::seconds(PATIENCE))?;
+    nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(socket)
 }

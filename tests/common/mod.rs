@@ -7,6 +7,9 @@
 //! `skip!`, and counted.
 #![allow(dead_code)] // each test file uses a part
 
+pub mod probe;
+pub mod process;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +17,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+pub mod bundle;
+pub mod pty;
 
 /// Prints why a test cannot run here, and ends it. The runner counts the lines.
 #[macro_export]
@@ -66,7 +72,8 @@ pub struct Host {
 impl Host {
     /// Looks at the host.
     pub fn now() -> Self {
-        let text = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+        // Of this thread: a test may have a view of its own.
+        let text = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
         let point = |line: &str| line.split(' ').nth(4).map(str::to_owned);
         let mut cgroups = BTreeSet::new();
         find_cgroups(Path::new("/sys/fs/cgroup"), &mut cgroups, 6);
@@ -93,8 +100,9 @@ impl World {
         let dir = tempfile::Builder::new().prefix("jec-test-").tempdir().expect("a directory");
         fs::create_dir(dir.path().join("state")).expect("the state directory");
         use std::os::unix::fs::PermissionsExt;
-        for path in [dir.path(), &dir.path().join("state")] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("mode");
+        // Root of a container may be anybody outside, and has to find the way to its files.
+        for (path, mode) in [(dir.path(), 0o711), (&dir.path().join("state"), 0o700)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("mode");
         }
         Self { dir, before: Host::now() }
     }
@@ -127,12 +135,15 @@ impl World {
     /// A bundle: the example of this name, with the busybox root, and what `change` does to config.json.
     pub fn bundle(&self, example: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
-        let text = fs::read_to_string(source.join("config.json")).expect("the example's config.json");
+        let text =
+            fs::read_to_string(source.join("config.json")).expect("the example's config.json");
         let mut config: Value = serde_json::from_str(&text).expect("JSON");
         change(&mut config);
         let bundle = self.path(&format!("bundle-{example}"));
         fs::create_dir_all(&bundle).expect("the bundle");
-        copy_tree(&rootfs(), &bundle.join("rootfs"));
+        if !bundle.join("rootfs").exists() {
+            copy_tree(&rootfs(), &bundle.join("rootfs"));
+        }
         fs::write(bundle.join("config.json"), config.to_string()).expect("config.json");
         bundle
     }
@@ -154,9 +165,15 @@ impl World {
 
     /// Starts `jec run ARGS` and waits until the program runs: to be looked at from the host.
     pub fn hold(&self, args: &[&str]) -> Held {
-        let pid_file = self.path("pid");
         let mut command = self.jec();
-        command.arg("run").arg("--pid-file").arg(&pid_file).args(args);
+        command.arg("run").arg("--pid-file").arg(self.path("pid")).args(args);
+        self.hold_command(command)
+    }
+
+    /// The same, as a command that becomes `jec run --pid-file WORLD/pid …`.
+    pub fn hold_command(&self, mut command: Command) -> Held {
+        let pid_file = self.path("pid");
+        fs::remove_file(&pid_file).ok(); // of one held before
         let jec = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("jec");
         let mut held = Held { jec, pid: 0 };
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -165,7 +182,8 @@ impl World {
                 break;
             }
             if held.pid == 0 {
-                held.pid = fs::read_to_string(&pid_file).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
+                held.pid =
+                    fs::read_to_string(&pid_file).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
             }
             // jec's own name until execve.
             let name = fs::read_to_string(format!("/proc/{}/comm", held.pid)).unwrap_or_default();
@@ -197,13 +215,100 @@ impl World {
         let ours = self.dir.path().to_string_lossy().into_owned();
         let unique = self.id("");
         let mine = |text: &&String| text.contains(&ours) || text.contains(&unique);
-        let mut left: Vec<String> =
-            now.mounts.difference(&self.before.mounts).filter(mine).map(|m| format!("mount {m}")).collect();
+        let mut left: Vec<String> = now
+            .mounts
+            .difference(&self.before.mounts)
+            .filter(mine)
+            .map(|m| format!("mount {m}"))
+            .collect();
         left.extend(now.cgroups.iter().filter(mine).map(|c| format!("cgroup {c}")));
         let states = fs::read_dir(self.path("state")).into_iter().flatten().flatten();
         left.extend(states.map(|entry| format!("state {:?}", entry.path())));
         left.extend(processes_with(&ours).into_iter().map(|pid| format!("process {pid}")));
         left
+    }
+}
+
+/// What an ordinary user adds to any config: a user namespace in which she, and only she, is root.
+pub fn for_me(config: &mut Value) {
+    let namespaces = config["linux"]["namespaces"].as_array_mut().expect("namespaces");
+    if is_root() || namespaces.iter().any(|entry| entry["type"] == "user") {
+        return;
+    }
+    namespaces.push(json!({"type": "user"}));
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    config["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": uid, "size": 1}]);
+    config["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": gid, "size": 1}]);
+}
+
+/// A change of the config: this shell script is the program, for whoever runs the test.
+pub fn sh(script: &str) -> impl Fn(&mut Value) {
+    let script = script.to_owned();
+    move |config| {
+        config["process"]["args"] = json!(["sh", "-c", script]);
+        for_me(config);
+    }
+}
+
+/// Leaves the namespace of this kind out: the container shares the host's.
+pub fn without_namespace(config: &mut Value, kind: &str) {
+    let namespaces = config["linux"]["namespaces"].as_array_mut().expect("namespaces");
+    namespaces.retain(|entry| entry["type"] != kind);
+}
+
+/// Gives the container this namespace of the host: by path, or a new one.
+pub fn with_namespace(config: &mut Value, kind: &str, path: Option<&str>) {
+    without_namespace(config, kind);
+    let namespaces = config["linux"]["namespaces"].as_array_mut().expect("namespaces");
+    namespaces.push(path.map_or(json!({"type": kind}), |path| json!({"type": kind, "path": path})));
+}
+
+/// The programs of the host, below /usr/bin: for an attack that busybox has no program for.
+pub fn with_host_programs(config: &mut Value) {
+    let mounts = config["mounts"].as_array_mut().expect("mounts");
+    for path in ["/usr", "/lib", "/lib64"].into_iter().filter(|path| Path::new(path).exists()) {
+        let options = ["rbind", "ro", "nosuid", "nodev"];
+        mounts.push(json!({"destination": path, "source": path, "options": options}));
+    }
+}
+
+/// A process of the host that the test started, for containers to find and to harm.
+/// It ends with the test.
+pub struct Canary(pub Child);
+
+impl Canary {
+    /// `sleep`, five minutes long.
+    pub fn sleeping() -> Self {
+        Self::of(Command::new("sleep").arg("300"))
+    }
+    /// Any command.
+    pub fn of(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a canary"))
+    }
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.0.id()).expect("a pid")
+    }
+    /// Whether it is still there.
+    pub fn lives(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Asks until the answer is yes; fails the test when it is still no after half a minute.
+#[track_caller]
+pub fn until(what: &str, mut answer: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !answer() {
+        assert!(Instant::now() < deadline, "it did not happen: {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -213,8 +318,9 @@ pub fn processes_with(text: &str) -> Vec<i32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let speaks = |pid: &i32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let zombie = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')));
+        let zombie = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+        });
         let links = ["root", "cwd"].map(|name| fs::read_link(format!("/proc/{pid}/{name}")));
         let linked = links.into_iter().flatten().any(|to| to.to_string_lossy().contains(text));
         !zombie && (String::from_utf8_lossy(&line).contains(text) || linked)
@@ -317,6 +423,11 @@ impl Held {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.jec_pid()), signal).expect("kill");
     }
 
+    /// Kills the program, and waits for the end.
+    pub fn wait_after_kill(mut self) -> Ran {
+        Ran::from(self.end())
+    }
+
     /// Waits for the end, at most a minute.
     pub fn wait(mut self) -> Ran {
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -402,4 +513,41 @@ pub fn in_pure_cgroup2(command: &str) -> Ran {
     let mut shell = Command::new("unshare");
     shell.args(["--mount", "--propagation", "private", "sh", "-c", &script]).stdin(Stdio::null());
     Ran::of(shell)
+}
+
+/// Runs a shell script of the host.
+pub fn shell(script: &str) -> Ran {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).stdin(Stdio::null());
+    Ran::of(command)
+}
+
+/// Whether the host has this program.
+pub fn has_program(name: &str) -> bool {
+    shell(&format!("command -v {name}")).code == 0
+}
+
+impl World {
+    /// The words of `jec run` for a bundle, for a shell of the host.
+    pub fn run_words(&self, bundle: &Path) -> String {
+        let (jec, state) = (jec_path(), self.path("state"));
+        let (jec, state, bundle) = (jec.display(), state.display(), bundle.display());
+        format!("{jec} --root {state} run --bundle {bundle} {}", self.id("b"))
+    }
+
+    /// Runs the bundle while a shell script of root of a new user namespace has spoiled the machine.
+    pub fn run_spoiled(&self, spoil: &str, bundle: &Path) -> Ran {
+        let script = format!("{spoil}; exec {}", self.run_words(bundle));
+        Ran::of({
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+            command.stdin(Stdio::null());
+            command
+        })
+    }
+
+    /// Starts the bundle and waits until its program runs.
+    pub fn hold_bundle(&self, bundle: &Path) -> Held {
+        self.hold(&["--bundle", &bundle.to_string_lossy(), &self.id("b")])
+    }
 }

@@ -105,7 +105,7 @@ fn in_order() -> Vec<Capability> {
 
 /// What a container here can have, as a mask: a new user namespace starts with
 /// every capability of the kernel (user_namespaces(7)), else our bounding set is the limit.
-fn available(has_userns: bool, machine: &Machine) -> u64 {
+pub fn available(has_userns: bool, machine: &Machine) -> u64 {
     if has_userns { u64::MAX >> (63 - machine.last_capability.min(63)) } else { machine.bounding }
 }
 

@@ -147,3 +147,51 @@ fn interfaces_of_other_machines_are_left_out() {
     assert_eq!(abis[0], syscalls::NATIVE);
     assert_eq!(abis.len(), if cfg!(target_arch = "x86_64") { 2 } else { 1 });
 }
+
+/// Whether a profile can be used, with no_new_privs or without.
+fn usable(json: &str, no_new_privileges: bool) -> Result<Profile> {
+    profile_for(&serde_json::from_str(json).unwrap(), no_new_privileges)
+}
+
+#[test]
+fn a_profile_under_which_no_program_could_start_is_refused() {
+    for no_new_privileges in [true, false] {
+        let nothing = usable(r#"{"defaultAction":"SCMP_ACT_ERRNO"}"#, no_new_privileges);
+        assert_eq!(
+            refusal(nothing),
+            "linux.seccomp: refuses execve: the program could not be started"
+        );
+    }
+    let killed = r#"{"defaultAction":"SCMP_ACT_ALLOW",
+        "syscalls":[{"names":["execve"],"action":"SCMP_ACT_KILL"}]}"#;
+    assert!(refusal(usable(killed, true)).contains("refuses execve"));
+    // Whether these let it pass is known when it is called.
+    for entry in [
+        r#"{"names":["execve"],"action":"SCMP_ACT_NOTIFY"}"#,
+        r#"{"names":["execve"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":0,"op":"SCMP_CMP_EQ"}]}"#,
+    ] {
+        let json = format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/agent","syscalls":[{entry}]}}"#
+        );
+        assert!(usable(&json, true).is_ok(), "{entry}");
+    }
+}
+
+#[test]
+fn a_profile_that_forbids_jec_to_speak_is_refused_where_jec_has_to() {
+    for name in ["sendmsg", "recvmsg"] {
+        let refused = format!(r#"{{"names":["{name}"],"action":"SCMP_ACT_ERRNO"}}"#);
+        let notify = r#"{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}"#;
+        let json = |entries: &str| {
+            format!(
+                r#"{{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{entries}]}}"#
+            )
+        };
+        let problem = refusal(usable(&json(&format!("{notify},{refused}")), true));
+        assert!(problem.contains(&format!("refuses {name}: the listener")), "{problem}");
+        let problem = refusal(usable(&json(&refused), false));
+        assert!(problem.contains("without process.noNewPrivileges"), "{problem}");
+        // Loaded last of all, and nobody listens: jec has nothing to say any more.
+        assert!(usable(&json(&refused), true).is_ok());
+    }
+}

@@ -56,7 +56,7 @@ fn the_full_configuration_arrives_in_the_kernels_numbers() {
     ];
     assert!(every.iter().all(|flag| plan.namespaces.makes(*flag)));
     assert_eq!(plan.namespaces.clock_offsets, [("boottime", -5, 0), ("monotonic", 100, 5)]);
-    assert_eq!(plan.root.propagation, (MsFlags::MS_PRIVATE | MsFlags::MS_REC).bits());
+    assert_eq!(plan.root.propagation, MsFlags::MS_PRIVATE.bits());
     assert!(plan.root.readonly);
     assert!(plan.root.path.to_str().unwrap().ends_with("/rootfs"));
     assert_eq!(plan.process.args, ["sh", "-c", "true"].map(|text| CString::new(text).unwrap()));
