@@ -1,14 +1,13 @@
 use super::default_rules;
 use crate::plan::DeviceKind;
-use crate::plan::resources::cgroup;
-use crate::plan::resources::tests::{linux, refusal};
+use crate::plan::resources::tests::{planned, refusal};
 
 #[test]
 fn device_rules_keep_their_order_and_the_defaults_follow_the_last_general_one() {
     let json = r#"{"devices":[{"allow":false,"access":"rwm"},
         {"allow":true,"type":"c","major":10,"minor":229,"access":"rw"},
         {"allow":false,"type":"b","major":8,"minor":-1,"access":"m"}]}"#;
-    let rules = cgroup(&linux(json)).unwrap().devices;
+    let rules = planned(json).unwrap().devices;
     let count = default_rules().len();
     assert_eq!(rules.len(), 3 + count);
     assert!(!rules[0].allow && rules[0].kind.is_none());
@@ -24,7 +23,7 @@ fn device_rules_keep_their_order_and_the_defaults_follow_the_last_general_one() 
 
 #[test]
 fn without_rules_only_the_default_devices_are_open() {
-    assert_eq!(cgroup(&linux("{}")).unwrap().devices, default_rules());
+    assert_eq!(planned("{}").unwrap().devices, default_rules());
 }
 
 #[test]

@@ -8,63 +8,62 @@
 use std::collections::HashSet;
 use std::ffi::CString;
 
-use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Spec};
+use oci_spec::runtime::LinuxNamespaceType as Kind;
 
-use super::property::{c_string, each_entry, ensure, inside};
-use super::{KernelParams, Namespaces, namespaces};
-use crate::error::{Error, Result};
+use super::namespaces::is_own;
+use super::property::Property;
+use super::{KernelParams, Namespaces};
+use crate::error::Result;
 
 /// sethostname(2): __NEW_UTS_LEN of <linux/utsname.h>.
 const NAME_LIMIT: usize = 64;
 
 /// Reads all three.
-pub(super) fn parameters(
-    spec: &Spec,
-    linux: &Linux,
-    namespaces: &Namespaces,
-) -> Result<KernelParams> {
-    let host = uts_name(spec.hostname().as_ref(), namespaces).map_err(inside("hostname"))?;
-    let domain = uts_name(spec.domainname().as_ref(), namespaces).map_err(inside("domainname"))?;
-    let sysctl = sysctls(linux, namespaces)?;
-    for (name, given) in [("hostname", &host), ("domainname", &domain)] {
-        let path = format!("kernel/{name}");
-        let is_sysctl = sysctl.iter().any(|(found, _)| found.as_bytes() == path.as_bytes());
-        ensure(given.is_none() || !is_sysctl, name, "is also set in linux.sysctl")?;
+pub(super) fn parameters(config: &Property, namespaces: &Namespaces) -> Result<KernelParams> {
+    let uts_name = |name| config.optional(name, |given| uts_name(given, namespaces));
+    let parameters = KernelParams {
+        hostname: uts_name("hostname")?.flatten(),
+        domainname: uts_name("domainname")?.flatten(),
+        sysctl: sysctls(config, namespaces)?,
+    };
+    let names = [
+        ("hostname", &parameters.hostname, c"kernel/hostname"),
+        ("domainname", &parameters.domainname, c"kernel/domainname"),
+    ];
+    for (name, given, path) in names {
+        let is_sysctl = parameters.sysctl.iter().any(|(found, _)| **found == *path);
+        let is_clear = given.is_none() || !is_sysctl;
+        config.at(name)?.ensure(is_clear, "is also set in linux.sysctl")?;
     }
-    Ok(KernelParams { hostname: host, domainname: domain, sysctl })
+    Ok(parameters)
 }
 
 /// An empty name is an absent one: engines write it so with the host's uts namespace.
-fn uts_name(given: Option<&String>, found: &Namespaces) -> Result<Option<CString>> {
-    let Some(text) = given.filter(|text| !text.is_empty()) else {
+fn uts_name(given: &Property, namespaces: &Namespaces) -> Result<Option<CString>> {
+    let name = given.c_string()?;
+    if name.is_empty() {
         return Ok(None);
-    };
-    ensure(text.len() <= NAME_LIMIT, "", format!("is longer than {NAME_LIMIT} bytes"))?;
+    }
+    let fits = name.count_bytes() <= NAME_LIMIT;
+    given.ensure(fits, format!("is longer than {NAME_LIMIT} bytes"))?;
     let problem = "needs a uts namespace of the container's own: it would rename the host";
-    ensure(namespaces::is_own(found, Kind::Uts)?, "", problem)?;
-    c_string(text).map(Some)
+    given.ensure(is_own(given, namespaces, Kind::Uts)?, problem)?;
+    Ok(Some(name))
 }
 
-fn sysctls(linux: &Linux, found: &Namespaces) -> Result<Vec<(CString, String)>> {
+fn sysctls(config: &Property, namespaces: &Namespaces) -> Result<Vec<(CString, String)>> {
     let mut seen = HashSet::new();
-    each_entry("linux.sysctl", linux.sysctl(), |key, value| {
-        let path = sysctl(key, found)?;
+    config.each_entry("linux.sysctl", |key, given| {
+        let path = path(key).map_err(|problem| given.wrong(problem))?;
+        let kind = namespaced(&path);
+        let kind = kind.ok_or_else(|| given.wrong("belongs to no namespace: it is the host's"))?;
+        let problem = "its namespace is not the container's own: it would change the host";
+        given.ensure(is_own(given, namespaces, kind)?, problem)?;
         let twice = "is given twice, once with dots, once with slashes";
-        ensure(seen.insert(path.clone()), "", twice)?;
-        c_string(value)?;
-        Ok((path, value.clone()))
+        given.ensure(seen.insert(path.clone()), twice)?;
+        given.c_string()?;
+        Ok((given.to_c_string(path)?, given.read()?))
     })
-}
-
-/// The path of a sysctl that the container may set.
-fn sysctl(key: &str, found: &Namespaces) -> Result<CString> {
-    let path = path(key)?;
-    let Some(kind) = namespaced(&path) else {
-        return Err(Error::config("", "belongs to no namespace: it is the host's"));
-    };
-    let problem = "its namespace is not the container's own: it would change the host";
-    ensure(namespaces::is_own(found, kind)?, "", problem)?;
-    c_string(path)
 }
 
 /// The kind of namespace that has a value of its own for this path.
@@ -87,10 +86,11 @@ fn namespaced(path: &str) -> Option<Kind> {
 
 /// The path below /proc/sys. sysctl(8): whichever of `.` and `/` comes first separates, and the
 /// other one then stands for itself (`net.ipv4.conf.eth0/100.forwarding`).
-fn path(key: &str) -> Result<String> {
+fn path(key: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
-    let others = "has other characters than letters, digits, `_`, `-`, `.` and `/`";
-    ensure(key.bytes().all(plain), "", others)?;
+    if !key.bytes().all(plain) {
+        return Err("has other characters than letters, digits, `_`, `-`, `.` and `/`");
+    }
     let slashes = key.find(['.', '/']).is_some_and(|at| key.as_bytes()[at] == b'/');
     let swap = |byte: char| match byte {
         '.' if !slashes => '/',
@@ -99,8 +99,7 @@ fn path(key: &str) -> Result<String> {
     };
     let path: String = key.chars().map(swap).collect();
     let leads_away = path.split('/').any(|part| matches!(part, "" | "." | ".."));
-    ensure(!leads_away, "", "is not a name below /proc/sys")?;
-    Ok(path)
+    if leads_away { Err("is not a name below /proc/sys") } else { Ok(path) }
 }
 
 #[cfg(test)]

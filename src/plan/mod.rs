@@ -5,14 +5,12 @@
 //! become numbers, paths have become C strings, and what the specification
 //! forbids has been refused by the name of its property.
 
-mod bundle;
 mod capabilities;
 pub mod default_profile;
 pub mod defaults;
 mod devices;
 pub mod flags;
 pub mod host_root;
-mod id_maps;
 mod kernel;
 mod mount_options;
 mod mounts;
@@ -20,7 +18,6 @@ mod namespaces;
 mod process;
 mod property;
 pub mod resources;
-mod rules;
 pub mod seccomp;
 mod spec;
 pub mod subids;

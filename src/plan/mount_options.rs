@@ -8,8 +8,8 @@ use std::ffi::CString;
 use nix::mount::MsFlags;
 
 use super::Attributes;
-use super::property::{c_string, ensure};
-use crate::error::{Error, Result};
+use super::property::Property;
+use crate::error::Result;
 use crate::sys::constants::{
     MOUNT_ATTR__ATIME as ATIME, MOUNT_ATTR_NOATIME as NOATIME, MOUNT_ATTR_NODEV as NODEV,
     MOUNT_ATTR_NODIRATIME as NODIRATIME, MOUNT_ATTR_NOEXEC as NOEXEC, MOUNT_ATTR_NOSUID as NOSUID,
@@ -103,14 +103,12 @@ fn plain(word: &str) -> Option<Effect> {
 
 /// linux.rootfsPropagation as flags of mount(2): with `r` before the word it holds for all mounts
 /// below as well, as in runc and crun; 0 where the configuration is silent.
-pub(super) fn root_propagation(word: &str) -> Result<u64> {
-    match find(word) {
+pub(super) fn root_propagation(given: &Property) -> Result<u64> {
+    let word: String = given.read()?;
+    match find(&word) {
         Some((Propagation(flags), _)) => Ok(flags.bits()),
         _ if word.is_empty() => Ok(0),
-        _ => {
-            let problem = format!("{word:?} is not shared, slave, private or unbindable");
-            Err(Error::config("", problem))
-        }
+        _ => Err(given.wrong(format!("{word:?} is not shared, slave, private or unbindable"))),
     }
 }
 
@@ -134,12 +132,12 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads the words of one entry, in order.
-    pub(super) fn read<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self> {
+    /// Takes the words of the list `given` together, in order.
+    pub(super) fn read(given: &Property, words: &[String]) -> Result<Self> {
         let mut options = Self::default();
         for word in words {
             match find(word) {
-                Some((Superblock, _)) | None => options.parameters.push(parameter(word)?),
+                Some((Superblock, _)) | None => options.parameters.push(parameter(given, word)?),
                 Some((effect, recursive)) => options.apply(effect, recursive),
             }
         }
@@ -161,14 +159,15 @@ impl Options {
     }
 }
 
-fn parameter(word: &str) -> Result<(CString, Option<CString>)> {
+fn parameter(given: &Property, word: &str) -> Result<(CString, Option<CString>)> {
     let pair = word.split_once('=');
     let (key, value) = pair.map_or((word, None), |(key, value)| (key, Some(value)));
     let longest = key.len().max(value.map_or(0, str::len));
     let problem =
         format!("{word:?}: fsconfig(2) takes names and values of 1 to {PARAMETER_LIMIT} bytes");
-    ensure(!key.is_empty() && longest <= PARAMETER_LIMIT, "", problem)?;
-    Ok((c_string(key)?, value.map(c_string).transpose()?))
+    given.ensure(!key.is_empty() && longest <= PARAMETER_LIMIT, problem)?;
+    let value = value.map(|value| given.to_c_string(value)).transpose()?;
+    Ok((given.to_c_string(key)?, value))
 }
 
 impl Attributes {
@@ -202,7 +201,8 @@ mod tests {
     use super::*;
 
     fn read(words: &[&str]) -> Result<Options> {
-        Options::read(words.iter().copied())
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        Options::read(&Property::new("p", &serde_json::Value::Null), &words)
     }
 
     #[test]

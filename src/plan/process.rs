@@ -4,85 +4,71 @@ use std::collections::HashSet;
 use std::ffi::CString;
 
 use oci_spec::runtime::{
-    Linux, LinuxIOPriority, LinuxPersonality, LinuxPersonalityDomain,
-    LinuxSchedulerPolicy as Policy, PosixRlimit, Process as Given, Scheduler as GivenScheduler,
-    User as GivenUser,
+    IOPriorityClass, LinuxPersonalityDomain, LinuxSchedulerPolicy as Policy, PosixRlimitType,
 };
 
-use super::capabilities::capabilities;
-use super::property::{absolute, c_string, each, ensure, inside, within};
-use super::{MapWriter, Namespaces, Process, Rlimit, Scheduler, User, id_maps};
-use crate::error::{Error, Result};
+use super::property::Property;
+use super::{MapWriter, Namespaces, Process, Rlimit, Scheduler, User, capabilities, namespaces};
+use crate::error::Result;
 
-/// Reads it, with linux.personality; ids have to be mapped where `namespaces` has maps.
+/// Reads it; ids have to be mapped where `namespaces` has maps.
 pub(super) fn process(
-    given: &Given,
-    linux: &Linux,
+    given: &Property,
     namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Process> {
-    let mut process = read(given, namespaces, warnings).map_err(inside("process"))?;
-    process.personality = linux.personality().as_ref().map(personality).transpose()?;
-    Ok(process)
-}
-
-fn read(given: &Given, namespaces: &Namespaces, warnings: &mut Vec<String>) -> Result<Process> {
-    if given.user().username().as_ref().is_some_and(|name| !name.is_empty()) {
-        warnings.push("process.user.username: is for Windows; uid and gid decide".into());
+    let username = given.at("user.username")?;
+    if !given.get::<String>("user.username")?.unwrap_or_default().is_empty() {
+        warnings.push(username.warning("is for Windows; uid and gid decide"));
     }
-    let args = each("args", given.args(), c_string)?;
-    ensure(!args.is_empty(), "args", "names no program")?;
-    let score = given.oom_score_adj();
+    let args = given.each("args", Property::c_string)?;
+    given.at("args")?.ensure(!args.is_empty(), "names no program")?;
+    let terminal = given.get("terminal")?.unwrap_or(false);
+    // Ignored without a terminal, says the specification.
+    let size = if terminal { given.optional("consoleSize", console_size)? } else { None };
     Ok(Process {
-        terminal: given.terminal().unwrap_or(false),
-        console_size: console_size(given).map_err(inside("consoleSize"))?,
+        terminal,
+        console_size: size,
         args,
-        env: each("env", given.env(), |text| variable(text))?,
-        cwd: absolute(given.cwd()).map_err(inside("cwd"))?,
-        user: user(given.user(), namespaces).map_err(inside("user"))?,
-        capabilities: capabilities(given.capabilities().as_ref(), warnings),
-        rlimits: rlimits(given.rlimits().as_ref())?,
-        no_new_privileges: given.no_new_privileges().unwrap_or(false),
-        oom_score_adj: score.map(|score| within("oomScoreAdj", score, -1000..=1000)).transpose()?,
-        io_priority: given.io_priority().map(io_priority).transpose()?,
-        scheduler: given
-            .scheduler()
-            .as_ref()
-            .map(scheduler)
-            .transpose()
-            .map_err(inside("scheduler"))?,
+        env: given.each("env", variable)?,
+        cwd: given.at("cwd")?.absolute()?,
+        user: user(&given.at("user")?, namespaces)?,
+        capabilities: capabilities::capabilities(&given.at("capabilities")?, warnings)?,
+        rlimits: rlimits(given)?,
+        no_new_privileges: given.get("noNewPrivileges")?.unwrap_or(false),
+        oom_score_adj: given.optional("oomScoreAdj", |score| score.within(-1000..=1000))?,
+        io_priority: given.optional("ioPriority", io_priority)?,
+        scheduler: given.optional("scheduler", scheduler)?,
         personality: None,
     })
 }
 
-/// Rows and columns; ignored without a terminal, says the specification.
-fn console_size(given: &Given) -> Result<Option<(u16, u16)>> {
-    let Some(size) = given.console_size().filter(|_| given.terminal() == Some(true)) else {
-        return Ok(None);
-    };
-    let number = |name, value: u64| within(name, value, 0..=u16::MAX.into());
-    Ok(Some((number("height", size.height())?, number("width", size.width())?)))
+/// Rows and columns.
+fn console_size(given: &Property) -> Result<(u16, u16)> {
+    let number = |name| given.at(name)?.within(0..=u16::MAX.into());
+    Ok((number("height")?, number("width")?))
 }
 
-fn variable(text: &str) -> Result<CString> {
+fn variable(given: &Property) -> Result<CString> {
+    let text: String = given.read()?;
     let is_pair = text.find('=').is_some_and(|at| at > 0);
-    ensure(is_pair, "", format!("{text:?} is not NAME=value"))?;
-    c_string(text)
+    given.ensure(is_pair, format!("{text:?} is not NAME=value"))?;
+    given.to_c_string(text)
 }
 
-fn user(given: &GivenUser, namespaces: &Namespaces) -> Result<User> {
+fn user(given: &Property, namespaces: &Namespaces) -> Result<User> {
     let maps = &namespaces.ids;
-    let mapped_group = |gid: &u32| id_maps::mapped(*gid, &maps.gids);
-    let groups = each("additionalGids", given.additional_gids(), mapped_group)?;
-    if namespaces.map_writer == MapWriter::SingleId {
-        let problem = "a user who maps only her own id has to give up setgroups(2)";
-        ensure(groups.is_empty(), "additionalGids", problem)?;
-    }
-    let umask = given.umask().unwrap_or(0o022);
-    ensure(umask <= 0o777, "umask", format!("{umask:#o} is above 0o777"))?;
+    let (uid, gid) = (given.at("uid")?, given.at("gid")?);
+    let groups =
+        given.each("additionalGids", |gid| namespaces::mapped(gid, gid.read()?, &maps.gids))?;
+    let may_have_groups = namespaces.map_writer != MapWriter::SingleId || groups.is_empty();
+    let problem = "a user who maps only her own id has to give up setgroups(2)";
+    given.at("additionalGids")?.ensure(may_have_groups, problem)?;
+    let umask = given.get("umask")?.unwrap_or(0o022);
+    given.at("umask")?.ensure(umask <= 0o777, format!("{umask:#o} is above 0o777"))?;
     Ok(User {
-        uid: id_maps::mapped(given.uid(), &maps.uids).map_err(inside("uid"))?,
-        gid: id_maps::mapped(given.gid(), &maps.gids).map_err(inside("gid"))?,
+        uid: namespaces::mapped(&uid, uid.read()?, &maps.uids)?,
+        gid: namespaces::mapped(&gid, gid.read()?, &maps.gids)?,
         groups,
         umask,
     })
@@ -93,73 +79,83 @@ const RESOURCES: &str = "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT
     RLIMIT_NPROC RLIMIT_NOFILE RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING \
     RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME";
 
-fn rlimits(given: Option<&Vec<PosixRlimit>>) -> Result<Vec<Rlimit>> {
+fn rlimits(given: &Property) -> Result<Vec<Rlimit>> {
     let mut seen = HashSet::new();
-    each("rlimits", given, |limit| {
-        let limit = rlimit(limit)?;
-        ensure(seen.insert(limit.name), "type", format!("{} is given twice", limit.name))?;
-        Ok(limit)
+    given.each("rlimits", |limit| {
+        let typ = limit.at("type")?;
+        let wanted = typ.read::<PosixRlimitType>()?.to_string();
+        let found = (0..).zip(RESOURCES.split(' ')).find(|(_, name)| *name == wanted);
+        let (resource, name) = found.ok_or_else(|| typ.wrong("is not a resource"))?;
+        typ.ensure(seen.insert(name), format!("{name} is given twice"))?;
+        let (soft, hard) = (limit.at("soft")?.read()?, limit.at("hard")?.read()?);
+        limit.at("soft")?.ensure(soft <= hard, format!("{soft} is above hard, {hard}"))?;
+        Ok(Rlimit { name, resource, soft, hard })
     })
 }
 
-fn rlimit(given: &PosixRlimit) -> Result<Rlimit> {
-    let wanted = given.typ().to_string();
-    let found = (0..).zip(RESOURCES.split(' ')).find(|(_, name)| *name == wanted);
-    let (resource, name) = found.ok_or_else(|| Error::config("type", "is not a resource"))?;
-    let (soft, hard) = (given.soft(), given.hard());
-    ensure(soft <= hard, "soft", format!("{soft} is above hard, {hard}"))?;
-    Ok(Rlimit { name, resource, soft, hard })
-}
+/// The flags of sched_setattr(2), in the order of their bits (<linux/sched.h>).
+const SCHEDULER_FLAGS: &str = "SCHED_FLAG_RESET_ON_FORK SCHED_FLAG_RECLAIM SCHED_FLAG_DL_OVERRUN \
+    SCHED_FLAG_KEEP_POLICY SCHED_FLAG_KEEP_PARAMS SCHED_FLAG_UTIL_CLAMP_MIN \
+    SCHED_FLAG_UTIL_CLAMP_MAX";
 
 /// sched_setattr(2). Each value belongs to certain policies; the kernel ignores what does not
 /// fit, so that the process would run otherwise than written: here it is an error.
-fn scheduler(given: &GivenScheduler) -> Result<Scheduler> {
-    let policy = *given.policy();
-    let (nice, priority) = (given.nice().unwrap_or(0), given.priority().unwrap_or(0));
-    let times = [given.runtime(), given.deadline(), given.period()];
-    let [runtime, deadline, period] = times.map(|time| time.unwrap_or(0));
+fn scheduler(given: &Property) -> Result<Scheduler> {
+    // oci_spec lists the policies in the order of their numbers.
+    let policy: Policy = given.at("policy")?.read()?;
+    let nice = given.get("nice")?.unwrap_or(0);
+    let priority = given.get("priority")?.unwrap_or(0);
+    let number = |name| Ok(given.get(name)?.unwrap_or(0));
+    let (runtime, deadline, period) = (number("runtime")?, number("deadline")?, number("period")?);
     let is_nice = matches!(policy, Policy::SchedOther | Policy::SchedBatch);
     let is_real_time = matches!(policy, Policy::SchedFifo | Policy::SchedRr);
+    let priorities = if is_real_time { 1..=99 } else { 0..=0 };
     let is_deadline = policy == Policy::SchedDeadline;
+    let has_times = runtime | deadline | period != 0;
     // A period of 0 means the deadline.
     let ordered = 0 < runtime && runtime <= deadline && (period == 0 || deadline <= period);
-    let priorities = if is_real_time { 1..=99 } else { 0..=0 };
     let rules = [
-        (policy != Policy::SchedIso, "policy", "SCHED_ISO never came to Linux"),
-        ((-20..=19).contains(&nice), "nice", "is not -20 to 19"),
-        (is_nice || nice == 0, "nice", "only SCHED_OTHER and SCHED_BATCH have one"),
+        ("policy", policy != Policy::SchedIso, "SCHED_ISO never came to Linux"),
+        ("nice", (-20..=19).contains(&nice), "is not -20 to 19"),
+        ("nice", is_nice || nice == 0, "only SCHED_OTHER and SCHED_BATCH have one"),
         (
-            priorities.contains(&priority),
             "priority",
-            "is 1 to 99 for SCHED_FIFO and SCHED_RR, the others have none",
+            priorities.contains(&priority),
+            "only SCHED_FIFO and SCHED_RR have one, 1 to 99",
         ),
-        (
-            is_deadline || runtime | deadline | period == 0,
-            "runtime",
-            "only SCHED_DEADLINE has runtime, deadline and period",
-        ),
-        (!is_deadline || ordered, "runtime", "0 < runtime <= deadline <= period does not hold"),
+        ("runtime", is_deadline || !has_times, "only SCHED_DEADLINE has runtime, deadline, period"),
+        ("runtime", !is_deadline || ordered, "0 < runtime <= deadline <= period does not hold"),
     ];
-    rules.iter().try_for_each(|(holds, name, problem)| ensure(*holds, name, *problem))?;
-    // oci_spec lists policies and flags in the order of <linux/sched.h>: SCHED_OTHER is 0,
-    // SCHED_FLAG_RESET_ON_FORK bit 0.
-    let flags = given.flags().iter().flatten().fold(0, |flags, flag| flags | 1 << *flag as u64);
-    let priority = priority.unsigned_abs();
-    Ok(Scheduler { policy: policy as u32, flags, nice, priority, runtime, deadline, period })
+    rules.iter().try_for_each(|(name, holds, problem)| given.at(name)?.ensure(*holds, problem))?;
+    let flags = given.each("flags", |flag| {
+        let name: String = flag.read()?;
+        let bit = SCHEDULER_FLAGS.split(' ').position(|known| known == name);
+        bit.map(|bit| 1 << bit).ok_or_else(|| flag.wrong(format!("there is no {name}")))
+    })?;
+    Ok(Scheduler {
+        policy: policy as u32,
+        flags: flags.into_iter().fold(0, |flags, flag: u64| flags | flag),
+        nice,
+        priority,
+        runtime,
+        deadline,
+        period,
+    })
 }
 
 /// ioprio_set(2): the class above bit 13, the level below (<linux/ioprio.h>). Class 0 is "none",
 /// for which the specification has no word.
-fn io_priority(given: LinuxIOPriority) -> Result<i32> {
-    let level: i32 = within("ioPriority.priority", given.priority(), 0..=7)?;
-    Ok((given.class() as i32 + 1) << 13 | level)
+fn io_priority(given: &Property) -> Result<i32> {
+    let class: IOPriorityClass = given.at("class")?.read()?;
+    let level: i32 = given.at("priority")?.within(0..=7)?;
+    Ok((class as i32 + 1) << 13 | level)
 }
 
-/// personality(2): PER_LINUX or PER_LINUX32 of <linux/personality.h>.
-fn personality(given: &LinuxPersonality) -> Result<u64> {
-    let no_flags = given.flags().as_ref().is_none_or(Vec::is_empty);
-    ensure(no_flags, "linux.personality.flags", "the specification knows no flag yet")?;
-    Ok(match given.domain() {
+/// linux.personality, for personality(2): PER_LINUX or PER_LINUX32 of <linux/personality.h>.
+pub(super) fn personality(given: &Property) -> Result<u64> {
+    let flags = given.each("flags", Property::read::<String>)?;
+    given.at("flags")?.ensure(flags.is_empty(), "the specification knows no flag yet")?;
+    Ok(match given.at("domain")?.read()? {
         LinuxPersonalityDomain::PerLinux => 0,
         LinuxPersonalityDomain::PerLinux32 => 8,
     })
@@ -170,8 +166,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn schedule(given: Value) -> Result<Scheduler> {
-        scheduler(&serde_json::from_value(given).unwrap()).map_err(inside("process.scheduler"))
+    fn schedule(given: &Value) -> Result<Scheduler> {
+        scheduler(&Property::new("process.scheduler", given))
     }
 
     #[test]
@@ -185,7 +181,7 @@ mod tests {
             (json!({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3}), 6),
         ];
         for (given, policy) in cases {
-            assert_eq!(schedule(given).unwrap().policy, policy);
+            assert_eq!(schedule(&given).unwrap().policy, policy);
         }
     }
 
@@ -204,7 +200,7 @@ mod tests {
             (json!({"policy": "SCHED_DEADLINE"}), "runtime"),
         ];
         for (given, property) in bad {
-            let error = schedule(given).unwrap_err().to_string();
+            let error = schedule(&given).unwrap_err().to_string();
             assert!(error.starts_with(&format!("process.scheduler.{property}: ")), "{error}");
         }
     }
@@ -212,7 +208,8 @@ mod tests {
     #[test]
     fn io_priorities_are_packed_as_the_kernel_packs_them() {
         let pack = |class, level: i64| {
-            io_priority(serde_json::from_value(json!({"class": class, "priority": level})).unwrap())
+            let given = json!({"class": class, "priority": level});
+            io_priority(&Property::new("process.ioPriority", &given))
         };
         assert_eq!(pack("IOPRIO_CLASS_RT", 0).unwrap(), 0x2000);
         assert_eq!(pack("IOPRIO_CLASS_BE", 7).unwrap(), 0x4007);
@@ -224,25 +221,25 @@ mod tests {
 
     #[test]
     fn every_scheduler_flag_has_the_kernels_bit() {
-        // <linux/sched.h>, as oci_spec 0.10 spells them
+        // <linux/sched.h>
         let names = [
-            "SCHED_RESET_ON_FORK",
+            "SCHED_FLAG_RESET_ON_FORK",
             "SCHED_FLAG_RECLAIM",
-            "SCHED_FLAG_D_L_OVERRUN",
+            "SCHED_FLAG_DL_OVERRUN",
             "SCHED_FLAG_KEEP_POLICY",
             "SCHED_FLAG_KEEP_PARAMS",
             "SCHED_FLAG_UTIL_CLAMP_MIN",
             "SCHED_FLAG_UTIL_CLAMP_MAX",
         ];
         for (bit, name) in (0..).zip(names) {
-            let found = schedule(json!({"policy": "SCHED_OTHER", "flags": [name]})).unwrap();
+            let found = schedule(&json!({"policy": "SCHED_OTHER", "flags": [name]})).unwrap();
             assert_eq!(found.flags, 1 << bit, "{name}");
         }
     }
 
-    fn limits(limits: serde_json::Value) -> Result<Vec<Rlimit>> {
-        let given: Vec<PosixRlimit> = serde_json::from_value(limits).unwrap();
-        rlimits(Some(&given)).map_err(inside("process"))
+    fn limits(limits: &Value) -> Result<Vec<Rlimit>> {
+        let given = json!({"rlimits": limits});
+        rlimits(&Property::new("process", &given))
     }
 
     #[test]
@@ -268,7 +265,7 @@ mod tests {
         ];
         for (number, name) in (0..).zip(numbers) {
             let name = format!("RLIMIT_{name}");
-            let found = limits(json!([{"type": name, "soft": 1, "hard": u64::MAX}])).unwrap();
+            let found = limits(&json!([{"type": name, "soft": 1, "hard": u64::MAX}])).unwrap();
             assert_eq!((found[0].name, found[0].resource), (&*name, number));
             assert_eq!((found[0].soft, found[0].hard), (1, u64::MAX));
         }
@@ -277,9 +274,9 @@ mod tests {
     #[test]
     fn a_resource_given_twice_and_a_soft_limit_above_the_hard_one_are_refused() {
         let cpu = json!({"type": "RLIMIT_CPU", "soft": 1, "hard": 1});
-        let error = limits(json!([cpu, cpu])).unwrap_err().to_string();
+        let error = limits(&json!([cpu, cpu])).unwrap_err().to_string();
         assert_eq!(error, "process.rlimits[1].type: RLIMIT_CPU is given twice");
-        let error = limits(json!([{"type": "RLIMIT_CPU", "soft": 2, "hard": 1}])).unwrap_err();
+        let error = limits(&json!([{"type": "RLIMIT_CPU", "soft": 2, "hard": 1}])).unwrap_err();
         assert_eq!(error.to_string(), "process.rlimits[0].soft: 2 is above hard, 1");
     }
 }

@@ -8,11 +8,11 @@ use std::ffi::CString;
 
 use nix::errno::Errno;
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction as Name, LinuxSeccompArg,
-    LinuxSeccompFilterFlag as Flag, LinuxSeccompOperator as Comparison, LinuxSyscall,
+    Arch, LinuxSeccomp, LinuxSeccompAction as Name, LinuxSeccompFilterFlag as Flag,
+    LinuxSeccompOperator as Comparison,
 };
 
-use super::property::{c_string, each, ensure, inside, within};
+use super::property::Property;
 use crate::error::{Error, Result};
 use crate::filter::{Action, Condition, Operator, Profile, Rule};
 use crate::sys::syscalls::{self, Abi};
@@ -33,39 +33,39 @@ const WAIT_KILLABLE_RECV: u64 = 1 << 5;
 /// them would wait for a listener that nobody has yet, for ever.
 const HANDS_OVER: [&str; 3] = ["sendmsg", "recvmsg", "write"];
 
-/// Reads linux.seccomp.
+/// Reads a profile of the specification's types.
 ///
 /// # Errors
 /// A configuration error with the path of the property.
 pub fn profile(seccomp: &LinuxSeccomp) -> Result<Profile> {
-    read(seccomp).map_err(inside("linux.seccomp"))
+    let path = "linux.seccomp";
+    let value =
+        serde_json::to_value(seccomp).map_err(|error| Error::config(path, error.to_string()))?;
+    read(&Property::new(path, &value))
 }
 
-fn read(seccomp: &LinuxSeccomp) -> Result<Profile> {
-    let default_errno = seccomp.default_errno_ret();
-    let default_action = action(seccomp.default_action(), default_errno, "defaultErrnoRet")?;
+/// Reads linux.seccomp.
+fn read(given: &Property) -> Result<Profile> {
+    let default_action = action(given, "defaultAction", "defaultErrnoRet")?;
     // runc refuses this too: see [`HANDS_OVER`].
     let problem = "SCMP_ACT_NOTIFY cannot be the default: handing over the listener would wait \
         for the listener";
-    ensure(default_action != Action::Notify, "defaultAction", problem)?;
-    let rules = each("syscalls", seccomp.syscalls(), entry)?.concat();
+    given.at("defaultAction")?.ensure(default_action != Action::Notify, problem)?;
+    let rules = given.each("syscalls", entry)?.concat();
     let notifies = rules.iter().any(|rule| rule.action == Action::Notify);
     Ok(Profile {
         default_action,
-        abis: abis(seccomp.architectures().as_deref().unwrap_or_default()),
-        flags: flags(seccomp.flags().as_deref().unwrap_or_default(), notifies),
-        listener_path: listener_path(seccomp, notifies)?,
-        listener_metadata: seccomp.listener_metadata().clone().unwrap_or_default(),
+        abis: abis(&given.each("architectures", Property::read)?),
+        flags: flags(&given.each("flags", Property::read)?, notifies),
+        listener_path: listener_path(given, notifies)?,
+        listener_metadata: given.get("listenerMetadata")?.unwrap_or_default(),
         rules,
     })
 }
 
 /// Reads linux.seccomp, and checks that init can do under it what remains to be done.
-///
-/// # Errors
-/// As [`profile`], and a configuration error that names the call which is refused.
-pub fn profile_for(seccomp: &LinuxSeccomp, no_new_privileges: bool) -> Result<Profile> {
-    let profile = profile(seccomp)?;
+pub(super) fn profile_for(given: &Property, no_new_privileges: bool) -> Result<Profile> {
+    let profile = read(given)?;
     let refused = |name: &&&str| profile.verdict(name).is_some_and(|a| a > Action::Notify);
     // With no_new_privs the filter is loaded right before execve, else before the capabilities go.
     let speaks = !no_new_privileges || profile.listener_path.is_some();
@@ -79,20 +79,23 @@ pub fn profile_for(seccomp: &LinuxSeccomp, no_new_privileges: bool) -> Result<Pr
              the filter is loaded early"
         ),
     };
-    Err(Error::config("linux.seccomp", format!("refuses {why}")))
+    Err(given.wrong(format!("refuses {why}")))
 }
 
-/// An action with its number; EPERM where the configuration is silent.
-fn action(name: Name, errno: Option<u32>, property: &str) -> Result<Action> {
-    let number = |highest: u16| {
-        let errno = errno.unwrap_or(Errno::EPERM as u32);
-        let problem = format!("{errno} is out of range, {highest} is the highest");
-        let fits = u16::try_from(errno).ok().filter(|errno| *errno <= highest);
-        fits.ok_or_else(|| Error::config(property, problem))
+/// An action with its number, which `property` has; EPERM where the configuration is silent.
+fn action(given: &Property, name: &str, property: &str) -> Result<Action> {
+    let errno = given.at(property)?;
+    let number: Option<u32> = given.get(property)?;
+    let data = |highest: u16| {
+        let number = number.unwrap_or(Errno::EPERM as u32);
+        let fits = u16::try_from(number).ok().filter(|number| *number <= highest);
+        let problem = format!("{number} is out of range, {highest} is the highest");
+        fits.ok_or_else(|| errno.wrong(problem))
     };
+    let name: Name = given.at(name)?.read()?;
     let plain = match name {
-        Name::ScmpActErrno => return number(MAX_ERRNO).map(Action::Errno),
-        Name::ScmpActTrace => return number(u16::MAX).map(Action::Trace),
+        Name::ScmpActErrno => return data(MAX_ERRNO).map(Action::Errno),
+        Name::ScmpActTrace => return data(u16::MAX).map(Action::Trace),
         Name::ScmpActKill | Name::ScmpActKillThread => Action::KillThread,
         Name::ScmpActKillProcess => Action::KillProcess,
         Name::ScmpActTrap => Action::Trap,
@@ -101,7 +104,7 @@ fn action(name: Name, errno: Option<u32>, property: &str) -> Result<Action> {
         Name::ScmpActAllow => Action::Allow,
     };
     let problem = format!("{name} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
-    ensure(errno.is_none(), property, problem)?;
+    errno.ensure(number.is_none(), problem)?;
     Ok(plain)
 }
 
@@ -110,16 +113,16 @@ fn action(name: Name, errno: Option<u32>, property: &str) -> Result<Action> {
 /// All `args` of an entry have to hold (that each was enough by itself was
 /// CVE-2017-18367). But where two of them look at the same argument, runc and
 /// crun let each be enough by itself, because old profiles meant that; so here.
-fn entry(given: &LinuxSyscall) -> Result<Vec<Rule>> {
-    let action = action(given.action(), given.errno_ret(), "errnoRet")?;
-    let names = given.names();
-    ensure(!names.is_empty(), "names", "must have at least one entry")?;
+fn entry(given: &Property) -> Result<Vec<Rule>> {
+    let action = action(given, "action", "errnoRet")?;
+    let names = given.at("names")?.read::<Vec<String>>()?;
+    given.at("names")?.ensure(!names.is_empty(), "must have at least one entry")?;
     let held = names.iter().find(|name| HANDS_OVER.contains(&name.as_str()));
     if let (Action::Notify, Some(name)) = (action, held) {
         let problem = format!("SCMP_ACT_NOTIFY cannot be used for {name}: jec needs it itself");
-        return Err(Error::config("action", problem));
+        return Err(given.at("action")?.wrong(problem));
     }
-    let conditions = each("args", given.args(), condition)?;
+    let conditions = given.each("args", condition)?;
     let mut seen = HashSet::new();
     let looks_twice = !conditions.iter().all(|condition| seen.insert(condition.index));
     let rule = |conditions| Rule { names: names.clone(), action, conditions };
@@ -130,23 +133,24 @@ fn entry(given: &LinuxSyscall) -> Result<Vec<Rule>> {
     })
 }
 
-fn condition(given: &LinuxSeccompArg) -> Result<Condition> {
-    let operator = match given.op() {
+fn condition(given: &Property) -> Result<Condition> {
+    let value = given.at("value")?.read()?;
+    let operator = match given.at("op")?.read()? {
         Comparison::ScmpCmpNe => Operator::NotEqual,
         Comparison::ScmpCmpLt => Operator::Less,
         Comparison::ScmpCmpLe => Operator::LessOrEqual,
         Comparison::ScmpCmpEq => Operator::Equal,
         Comparison::ScmpCmpGe => Operator::GreaterOrEqual,
         Comparison::ScmpCmpGt => Operator::Greater,
-        Comparison::ScmpCmpMaskedEq => Operator::MaskedEqual(given.value()),
+        Comparison::ScmpCmpMaskedEq => Operator::MaskedEqual(value),
     };
     // SCMP_CMP_MASKED_EQ alone has two values: `value` is the mask, `valueTwo`
     // what has to be left (seccomp_rule_add(3)); absent is 0, as in runc and crun.
     let value = match operator {
-        Operator::MaskedEqual(_) => given.value_two().unwrap_or_default(),
-        _ => given.value(),
+        Operator::MaskedEqual(_) => given.get("valueTwo")?.unwrap_or_default(),
+        _ => value,
     };
-    Ok(Condition { index: within("index", given.index() as i128, 0..=5)?, operator, value })
+    Ok(Condition { index: given.at("index")?.within(0..=5)?, operator, value })
 }
 
 /// The machine's own interface always, as in libseccomp, and i386 on x86_64
@@ -180,13 +184,14 @@ fn flags(given: &[Flag], notifies: bool) -> u64 {
 }
 
 /// Where the listener goes; ignored, as the specification says, where nothing notifies.
-fn listener_path(seccomp: &LinuxSeccomp, notifies: bool) -> Result<Option<CString>> {
-    let path = seccomp.listener_path().as_ref().map(c_string).transpose();
-    let path = path.map_err(inside("listenerPath"))?;
+fn listener_path(given: &Property, notifies: bool) -> Result<Option<CString>> {
+    let path = given.optional("listenerPath", Property::c_string)?;
     let has_path = path.is_some();
-    ensure(has_path || !notifies, "listenerPath", "must be set for SCMP_ACT_NOTIFY")?;
-    let no_metadata = seccomp.listener_metadata().is_none();
-    ensure(has_path || no_metadata, "listenerMetadata", "must not be set without listenerPath")?;
+    let problem = "must be set for SCMP_ACT_NOTIFY";
+    given.at("listenerPath")?.ensure(has_path || !notifies, problem)?;
+    let no_metadata = given.get::<String>("listenerMetadata")?.is_none();
+    let problem = "must not be set without listenerPath";
+    given.at("listenerMetadata")?.ensure(has_path || no_metadata, problem)?;
     Ok(path.filter(|_| notifies))
 }
 

@@ -1,25 +1,42 @@
-//! From the specification's configuration to the plan.
+//! From the file config.json to the plan.
+//!
+//! The file is not trusted as input: it may be huge, torn, nested without end
+//! or no file at all. It is read up to a limit, and parsed with serde_json's limit
+//! on nesting.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{Linux, Spec};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::SFlag;
+use oci_spec::runtime::Spec;
 use semver::Version;
+use serde_json::Value;
 
-use super::property::{absolute, c_string, each, each_entry, ensure, inside};
-use super::{Plan, Root, bundle, devices, kernel, mount_options, mounts, namespaces, process};
-use super::{resources, rules, seccomp};
+use super::property::Property;
+use super::{Plan, Root, devices, kernel, mount_options, mounts, namespaces, process};
+use super::{resources, seccomp};
 use crate::error::{Error, Result};
 use crate::sys::file;
+
+/// More than this is no configuration: execve(2) takes 2 MiB of arguments and
+/// environment, and what engines write is about 20 KiB. A parsed document
+/// needs up to 16 times its size in memory.
+const LIMIT: usize = 4 << 20;
 
 impl Plan {
     /// Reads `config.json` in `bundle` for the container `id`.
     pub fn from_bundle(id: &str, bundle: &Path) -> Result<Self> {
-        let (directory, path) = open(bundle)?;
+        let (directory, path) = open_bundle(bundle)?;
         let shown = path.join("config.json").display().to_string();
-        let text = bundle::read(directory.as_fd(), &shown)?;
-        let (spec, warnings) = bundle::parse(&text, &shown)?;
-        Self::build(id, &path, &spec, text, warnings)
+        let text = read(directory.as_fd(), &shown)?;
+        // The message of serde_json ends in line and column.
+        let document = serde_json::from_str(&text)
+            .map_err(|error| Error::config(shown, format!("is not JSON: {error}")))?;
+        Self::from_document(id, bundle, &document, text)
     }
 
     /// Checks `spec`, whose text is `config`, and turns it into a plan. Relative paths start at
@@ -27,42 +44,37 @@ impl Plan {
     pub fn from_spec(id: &str, bundle: &Path, spec: &Spec, config: &str) -> Result<Self> {
         let document = serde_json::to_value(spec)
             .map_err(|error| Error::config("config.json", error.to_string()))?;
-        rules::check(&document)?;
-        Self::build(id, bundle, spec, config.into(), Vec::new())
+        Self::from_document(id, bundle, &document, config.into())
     }
 
-    fn build(
-        id: &str,
-        bundle: &Path,
-        spec: &Spec,
-        config: String,
-        mut warnings: Vec<String>,
-    ) -> Result<Self> {
+    fn from_document(id: &str, bundle: &Path, document: &Value, text: String) -> Result<Self> {
         check_id(id)?;
-        check_version(spec.version(), &mut warnings)?;
-        let missing = |name| move || Error::config(name, "is missing");
-        let linux = spec.linux().as_ref().ok_or_else(missing("linux"))?;
-        let process = spec.process().as_ref().ok_or_else(missing("process"))?;
-        let (directory, bundle) = open(bundle)?;
-        let namespaces = namespaces::namespaces(linux, &mut warnings).map_err(inside("linux"))?;
-        let process = process::process(process, linux, &namespaces, &mut warnings)?;
-        let profile = |given| seccomp::profile_for(given, process.no_new_privileges);
-        let seccomp = linux.seccomp().as_ref().map(profile).transpose()?;
+        let (directory, bundle) = open_bundle(bundle)?;
+        let mut warnings = Vec::new();
+        let config = Property::new("", document);
+        check_version(&config.at("ociVersion")?, &mut warnings)?;
+        let problem = "jec does not support it; leave it out";
+        config.refuse(&UNSUPPORTED, problem)?;
+        let root = root(&config, directory.as_fd())?;
+        let linux = config.at("linux")?;
+        let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
+        let mut process = process::process(&config.at("process")?, &namespaces, &mut warnings)?;
+        process.personality = linux.optional("personality", process::personality)?;
+        let seccomp = |given: &_| seccomp::profile_for(given, process.no_new_privileges);
         Ok(Self {
             id: id.into(),
-            config,
-            annotations: each_entry("annotations", spec.annotations(), |key, value| {
-                ensure(!key.is_empty(), "", "is an empty key")?;
-                Ok((key.into(), value.clone()))
+            config: text,
+            annotations: config.each_entry("annotations", annotation)?,
+            root,
+            mounts: config.each("mounts", |given| {
+                mounts::mount(given, &bundle, &namespaces, &mut warnings)
             })?,
-            root: root(spec, linux, directory.as_fd())?,
-            mounts: mounts::mounts(spec.mounts().as_ref(), &bundle, &namespaces, &mut warnings)?,
-            devices: devices::devices(linux.devices().as_ref(), &namespaces, &mut warnings)?,
-            masked_paths: each("linux.maskedPaths", linux.masked_paths(), absolute)?,
-            readonly_paths: each("linux.readonlyPaths", linux.readonly_paths(), absolute)?,
-            kernel: kernel::parameters(spec, linux, &namespaces)?,
-            cgroup: resources::cgroup(linux)?,
-            seccomp,
+            devices: devices::devices(&linux, &namespaces, &mut warnings)?,
+            masked_paths: linux.each("maskedPaths", Property::absolute)?,
+            readonly_paths: linux.each("readonlyPaths", Property::absolute)?,
+            kernel: kernel::parameters(&config, &namespaces)?,
+            cgroup: resources::cgroup(&linux)?,
+            seccomp: linux.optional("seccomp", seccomp)?,
             process,
             bundle,
             namespaces,
@@ -71,24 +83,57 @@ impl Plan {
     }
 }
 
-/// Opens the bundle, and says where it is.
-fn open(bundle: &Path) -> Result<(OwnedFd, PathBuf)> {
-    let shown = bundle.display().to_string();
-    bundle::open_directory(file::HERE, bundle).map_err(inside(&shown))
+fn annotation(key: &str, given: &Property) -> Result<(String, String)> {
+    given.ensure(!key.is_empty(), "is an empty key")?;
+    Ok((key.into(), given.read()?))
 }
 
-fn root(spec: &Spec, linux: &Linux, bundle: BorrowedFd) -> Result<Root> {
-    let given = spec.root().as_ref().ok_or_else(|| Error::config("root", "is missing"))?;
-    let opened = bundle::open_directory(bundle, given.path());
-    let path = opened.and_then(|(_, path)| c_string(path)).map_err(inside("root.path"))?;
-    let word = linux.rootfs_propagation().as_deref().unwrap_or_default();
-    let propagation = mount_options::root_propagation(word);
+fn root(config: &Property, bundle: BorrowedFd) -> Result<Root> {
+    let path = config.at("root.path")?;
+    let (_, found) = open_directory(&path, bundle, &path.read::<PathBuf>()?)?;
+    let propagation = mount_options::root_propagation;
     Ok(Root {
-        path,
-        readonly: given.readonly().unwrap_or(false),
-        propagation: propagation.map_err(inside("linux.rootfsPropagation"))?,
+        path: path.to_c_string(found)?,
+        readonly: config.get("root.readonly")?.unwrap_or(false),
+        propagation: config.optional("linux.rootfsPropagation", propagation)?.unwrap_or(0),
         no_pivot: false,
     })
+}
+
+fn open_bundle(path: &Path) -> Result<(OwnedFd, PathBuf)> {
+    let given = Property::new(&path.display().to_string(), &Value::Null);
+    open_directory(&given, file::HERE, path)
+}
+
+/// Opens the directory `path` below `at`, and says where it is: absolute, without links.
+fn open_directory(given: &Property, at: BorrowedFd, path: &Path) -> Result<(OwnedFd, PathBuf)> {
+    let opened = file::openat(at, &given.to_c_string(path)?, OFlag::O_PATH | OFlag::O_DIRECTORY, 0);
+    let problem = |error| given.wrong(format!("{} is not a directory: {error}", path.display()));
+    let directory = opened.map_err(problem)?;
+    let link = given.to_c_string(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
+    let found = file::readlinkat(file::HERE, &link)?;
+    Ok((directory, OsStr::from_bytes(found.as_bytes()).into()))
+}
+
+/// The text of the bundle's config.json, whose path for messages is `shown`.
+fn read(bundle: BorrowedFd, shown: &str) -> Result<String> {
+    let refused = |error: Error| {
+        let problem = match Errno::from_raw(error.errno()) {
+            Errno::ENOENT => "does not exist; `jec spec > config.json` makes one".into(),
+            Errno::EFBIG => format!("is larger than {LIMIT} bytes"),
+            Errno::EILSEQ => "is not UTF-8".into(),
+            _ => error.to_string(),
+        };
+        Error::config(shown, problem)
+    };
+    // A fifo in its place would hold open(2) until somebody writes.
+    let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = file::openat(bundle, c"config.json", how, 0).map_err(refused)?;
+    let kind = SFlag::from_bits_truncate(file::fstat(file.as_fd())?.st_mode) & SFlag::S_IFMT;
+    if kind != SFlag::S_IFREG {
+        return Err(Error::config(shown, "is not a regular file"));
+    }
+    file::read_all(file, c"config.json", LIMIT).map_err(refused)
 }
 
 /// The newest version whose properties are known here.
@@ -96,20 +141,42 @@ const KNOWN: Version = Version::new(1, 3, 0);
 
 /// Within a major version everything stays compatible; a newer minor one may have properties
 /// that are unknown here, and unknown ones have to be ignored.
-fn check_version(text: &str, warnings: &mut Vec<String>) -> Result<()> {
-    let version = Version::parse(text).map_err(|error| {
-        let problem = format!("{text:?} is not a version as semver.org defines it: {error}");
-        Error::config("ociVersion", problem)
-    })?;
-    let is_compatible = version.major == KNOWN.major;
+fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
+    let text: String = given.read()?;
+    let problem =
+        |error| given.wrong(format!("{text:?} is not of the form of semver.org: {error}"));
+    let version = Version::parse(&text).map_err(problem)?;
     let problem = format!("{text} is incompatible with {}.x", KNOWN.major);
-    ensure(is_compatible, "ociVersion", problem)?;
+    given.ensure(version.major == KNOWN.major, problem)?;
     if version.minor > KNOWN.minor {
-        let Version { major, minor, .. } = KNOWN;
-        warnings.push(format!("ociVersion: {text} is newer than {major}.{minor}"));
+        let known = format!("{}.{}", KNOWN.major, KNOWN.minor);
+        warnings.push(given.warning(format!("{text} is newer than {known}")));
     }
     Ok(())
 }
+
+/// What is valid but not done here, and the value that asks for nothing: to leave a hook or a
+/// label out would make another container than the one described. Sections of other platforms
+/// say that the bundle is meant for another machine.
+const UNSUPPORTED: [(&str, &str); 17] = [
+    ("windows", "null"),
+    ("solaris", "null"),
+    ("zos", "null"),
+    ("vm", "null"),
+    ("hooks.prestart", "[]"),
+    ("hooks.createRuntime", "[]"),
+    ("hooks.createContainer", "[]"),
+    ("hooks.startContainer", "[]"),
+    ("hooks.poststart", "[]"),
+    ("hooks.poststop", "[]"),
+    ("linux.netDevices", "{}"),
+    ("linux.intelRdt", "null"),
+    ("linux.memoryPolicy", "null"),
+    ("linux.mountLabel", "\"\""),
+    ("process.apparmorProfile", "\"\""),
+    ("process.selinuxLabel", "\"\""),
+    ("process.execCPUAffinity", "null"),
+];
 
 /// Refuses an id that could lead out of the state directory, of which it is a part.
 pub fn check_id(id: &str) -> Result<()> {
@@ -134,6 +201,10 @@ fn shortened(id: &str) -> String {
 mod tests {
     use super::*;
 
+    fn version_of(text: &str, warnings: &mut Vec<String>) -> Result<()> {
+        check_version(&Property::new("ociVersion", &text.into()), warnings)
+    }
+
     #[test]
     fn ids_stay_inside_the_state_directory() {
         let long = "a".repeat(1024);
@@ -149,7 +220,7 @@ mod tests {
     #[test]
     fn versions_are_semantic_ones_of_major_one() {
         for version in ["1.0.0", "1.0.2-dev", "1.3.0", "1.2.1+dev", "1.0.0-rc.1+a.b-c", "1.9.0"] {
-            assert!(check_version(version, &mut Vec::new()).is_ok(), "{version}");
+            assert!(version_of(version, &mut Vec::new()).is_ok(), "{version}");
         }
         let bad = [
             "",
@@ -170,16 +241,16 @@ mod tests {
             "1.0.x",
         ];
         for version in bad {
-            assert!(check_version(version, &mut Vec::new()).is_err(), "{version}");
+            assert!(version_of(version, &mut Vec::new()).is_err(), "{version}");
         }
     }
 
     #[test]
     fn a_newer_minor_version_is_a_warning() {
         let mut warnings = Vec::new();
-        check_version("1.3.9", &mut warnings).unwrap();
+        version_of("1.3.9", &mut warnings).unwrap();
         assert!(warnings.is_empty());
-        check_version("1.4.0", &mut warnings).unwrap();
+        version_of("1.4.0", &mut warnings).unwrap();
         assert_eq!(warnings, ["ociVersion: 1.4.0 is newer than 1.3"]);
     }
 }

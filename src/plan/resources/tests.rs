@@ -1,26 +1,21 @@
 use super::*;
-use crate::plan::rules;
+use crate::error::Error;
 
-pub(in crate::plan) fn linux(resources: &str) -> Linux {
-    serde_json::from_str(&format!("{{\"resources\": {resources}}}")).unwrap()
+/// The plan of the cgroup with these resources.
+pub(in crate::plan) fn planned(resources: &str) -> Result<Cgroup> {
+    let linux = serde_json::from_str(&format!("{{\"resources\": {resources}}}")).unwrap();
+    cgroup(&Property::new("linux", &linux))
 }
 
 /// The limits, one `file = value` a line.
 fn limits_of(resources: &str) -> String {
-    let limits = cgroup(&linux(resources)).unwrap().limits;
+    let limits = planned(resources).unwrap().limits;
     let lines: Vec<_> = limits.iter().map(|(file, value)| format!("{file} = {value}")).collect();
     lines.join("; ")
 }
 
-/// The property that the rules of the document refuse, or else those of the cgroup.
 pub(in crate::plan) fn refusal(resources: &str) -> String {
-    let resources_value: serde_json::Value = serde_json::from_str(resources).unwrap();
-    let document = serde_json::json!({
-        "ociVersion": "1.0.0", "root": {"path": "r"},
-        "process": {"cwd": "/", "args": ["a"], "user": {"uid": 0, "gid": 0}},
-        "linux": {"resources": resources_value},
-    });
-    match rules::check(&document).and_then(|()| cgroup(&linux(resources))) {
+    match planned(resources) {
         Err(Error::Config { property, .. }) => property,
         other => panic!("{resources}: {other:?}"),
     }
@@ -147,7 +142,10 @@ fn a_huge_page_size_is_a_number_and_a_unit() {
 
 #[test]
 fn a_cgroups_path_cannot_leave_the_tree() {
-    let path = |text: &str| checked_path(Some(text));
+    let path = |text: &str| {
+        let linux = serde_json::json!({"cgroupsPath": text});
+        cgroup(&Property::new("linux", &linux)).map(|cgroup| cgroup.path.unwrap())
+    };
     for good in ["/a", "/kubepods/burstable/pod1/c-2_3.4", "a/b", "/a:b:c", "/..a"] {
         assert_eq!(path(good), Ok(good.to_owned()));
     }
@@ -172,5 +170,4 @@ fn a_cgroups_path_cannot_leave_the_tree() {
         };
         assert_eq!(property, "linux.cgroupsPath");
     }
-    assert!(checked_path(None).is_err());
 }
