@@ -90,7 +90,7 @@ impl<'d> Property<'d> {
             return Ok(Vec::new());
         };
         let entry = |(key, value): (&'d String, _)| {
-            read(key, &Self { path: format!("{}[{key:?}]", map.path), value })
+            read(key, &Self { path: format!("{}.{key}", map.path), value })
         };
         entries.iter().map(entry).collect()
     }

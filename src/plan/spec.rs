@@ -56,6 +56,11 @@ impl Plan {
         let problem = "jec does not support it; leave it out";
         config.refuse(&UNSUPPORTED, problem)?;
         let root = root(&config, directory.as_fd())?;
+        let annotations = config.each_entry("annotations", |key, value| {
+            Ok((key.to_owned(), value.read::<String>()?))
+        })?;
+        let has_keys = annotations.iter().all(|(key, _)| !key.is_empty());
+        config.at("annotations")?.ensure(has_keys, "has an empty key")?;
         let linux = config.at("linux")?;
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
         let mut process = process::process(&config.at("process")?, &namespaces, &mut warnings)?;
@@ -64,7 +69,7 @@ impl Plan {
         Ok(Self {
             id: id.into(),
             config: text,
-            annotations: config.each_entry("annotations", annotation)?,
+            annotations,
             root,
             mounts: config.each("mounts", |given| {
                 mounts::mount(given, &bundle, &namespaces, &mut warnings)
@@ -81,11 +86,6 @@ impl Plan {
             warnings,
         })
     }
-}
-
-fn annotation(key: &str, given: &Property) -> Result<(String, String)> {
-    given.ensure(!key.is_empty(), "is an empty key")?;
-    Ok((key.into(), given.read()?))
 }
 
 fn root(config: &Property, bundle: BorrowedFd) -> Result<Root> {

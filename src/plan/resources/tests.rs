@@ -118,12 +118,12 @@ fn what_v2_cannot_do_is_refused_by_its_name() {
             r#"{"hugepageLimits":[{"pageSize":"2MB","limit":-2}]}"#,
             "linux.resources.hugepageLimits[0].limit",
         ),
-        (r#"{"rdma":{"a b":{"hcaHandles":3}}}"#, r#"linux.resources.rdma["a b"]"#),
-        (r#"{"rdma":{"a":{}}}"#, r#"linux.resources.rdma["a"]"#),
-        (r#"{"unified":{"../memory.max":"1"}}"#, r#"linux.resources.unified["../memory.max"]"#),
-        (r#"{"unified":{"memory":"1"}}"#, r#"linux.resources.unified["memory"]"#),
-        (r#"{"unified":{"cgroup.procs":"1"}}"#, r#"linux.resources.unified["cgroup.procs"]"#),
-        (r#"{"unified":{"":"1"}}"#, r#"linux.resources.unified[""]"#),
+        (r#"{"rdma":{"a b":{"hcaHandles":3}}}"#, "linux.resources.rdma.a b"),
+        (r#"{"rdma":{"a":{}}}"#, "linux.resources.rdma.a"),
+        (r#"{"unified":{"../memory.max":"1"}}"#, "linux.resources.unified.../memory.max"),
+        (r#"{"unified":{"memory":"1"}}"#, "linux.resources.unified.memory"),
+        (r#"{"unified":{"cgroup.procs":"1"}}"#, "linux.resources.unified.cgroup.procs"),
+        (r#"{"unified":{"":"1"}}"#, "linux.resources.unified."),
     ];
     for (resources, property) in table {
         assert_eq!(refusal(resources), property, "{resources}");
