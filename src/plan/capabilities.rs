@@ -5,93 +5,43 @@
 //! that cannot be granted, is left out. What is left out is always a privilege
 //! less. An absent object means five empty sets, as in runc and crun.
 
-use std::collections::HashSet;
-
 use caps::Capability;
-use oci_spec::runtime::{Capability as Name, LinuxCapabilities};
-use serde_json::Value;
 
+use super::property::Property;
 use super::{Capabilities, Plan};
-
-const SETS: [&str; 5] = ["bounding", "effective", "permitted", "inheritable", "ambient"];
-
-/// Takes unknown names out of the document, where oci_spec would refuse the whole of it.
-pub(super) fn remove_unknown(document: &mut Value) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for set in SETS {
-        let names = document.pointer_mut(&format!("/process/capabilities/{set}"));
-        let Some(names) = names.and_then(Value::as_array_mut) else {
-            continue;
-        };
-        names.retain(|name| {
-            // What is no string is left for serde to refuse.
-            let known = name.as_str().is_none_or(|name| name.parse::<Capability>().is_ok());
-            if !known {
-                warnings.push(format!("process.capabilities.{set}: there is no capability {name}"));
-            }
-            known
-        });
-    }
-    warnings
-}
+use crate::error::Result;
 
 /// The sets as masks, each cut down to what the kernel would grant.
-pub(super) fn capabilities(
-    given: Option<&LinuxCapabilities>,
-    warnings: &mut Vec<String>,
-) -> Capabilities {
-    let Some(given) = given else {
-        return Capabilities::default();
-    };
-    let bounding = mask(given.bounding().as_ref());
-    let permitted = mask(given.permitted().as_ref());
-    let mut within = |set: &str, names: &Option<HashSet<Name>>, limit: u64, why: &str| {
-        let wanted = mask(names.as_ref());
+pub(super) fn capabilities(given: &Property, warnings: &mut Vec<String>) -> Result<Capabilities> {
+    let bounding = mask(given, "bounding", warnings)?;
+    let permitted = mask(given, "permitted", warnings)?;
+    let mut within = |set: &str, limit: u64, why: &str| {
+        let wanted = mask(given, set, warnings)?;
         if wanted & !limit != 0 {
             let left_out = names_of(wanted & !limit);
-            warnings.push(format!("process.capabilities.{set}: without {left_out}: {why}"));
+            warnings.push(given.at(set)?.warning(format!("without {left_out}: {why}")));
         }
-        wanted & limit
+        Ok(wanted & limit)
     };
     // capset(2) answers EPERM to each of the first two, PR_CAP_AMBIENT_RAISE to the third.
-    let inheritable = within("inheritable", given.inheritable(), bounding, "not in bounding");
-    let effective = within("effective", given.effective(), permitted, "not in permitted");
+    let inheritable = within("inheritable", bounding, "not in bounding")?;
+    let effective = within("effective", permitted, "not in permitted")?;
     let limit = permitted & inheritable;
-    let ambient = within("ambient", given.ambient(), limit, "not in permitted and inheritable");
-    Capabilities { bounding, effective, permitted, inheritable, ambient }
+    let ambient = within("ambient", limit, "not in permitted and inheritable")?;
+    Ok(Capabilities { bounding, effective, permitted, inheritable, ambient })
 }
 
-impl Plan {
-    /// Cuts all sets down to `available`, what jec has to give here, as a mask.
-    /// Without that the kernel would refuse, and the specification wants a warning.
-    pub fn grant_at_most(&mut self, available: u64) {
-        let sets = &mut self.process.capabilities;
-        let all = [
-            &mut sets.bounding,
-            &mut sets.effective,
-            &mut sets.permitted,
-            &mut sets.inheritable,
-            &mut sets.ambient,
-        ];
-        let mut left_out = 0;
-        for set in all {
-            left_out |= *set & !available;
-            *set &= available;
-        }
-        if left_out != 0 {
-            let names = names_of(left_out);
-            self.warnings
-                .push(format!("process.capabilities: without {names}: jec has none to give here"));
-        }
-    }
-}
-
-fn mask(names: Option<&HashSet<Name>>) -> u64 {
-    let names = names.into_iter().flatten();
-    // `Name` shows as "CHOWN", caps reads "CAP_CHOWN".
-    names
-        .filter_map(|name| format!("CAP_{name}").parse::<Capability>().ok())
-        .fold(0, |mask, capability| mask | capability.bitmask())
+fn mask(given: &Property, set: &str, warnings: &mut Vec<String>) -> Result<u64> {
+    let list = given.at(set)?;
+    let bits = given.each(set, |name| {
+        let name: String = name.read()?;
+        let bit = name.parse::<Capability>().map(|capability| capability.bitmask());
+        Ok(bit.unwrap_or_else(|_| {
+            warnings.push(list.warning(format!("there is no capability {name:?}")));
+            0
+        }))
+    })?;
+    Ok(bits.into_iter().fold(0, |mask, bit| mask | bit))
 }
 
 fn names_of(mask: u64) -> String {
@@ -101,26 +51,43 @@ fn names_of(mask: u64) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
+impl Plan {
+    /// Cuts all sets down to `available`, what jec has to give here, as a mask.
+    /// Without that the kernel would refuse, and the specification wants a warning.
+    pub fn grant_at_most(&mut self, available: u64) {
+        let sets = &mut self.process.capabilities;
+        let Capabilities { bounding, effective, permitted, inheritable, ambient } = sets;
+        let mut left_out = 0;
+        for set in [bounding, effective, permitted, inheritable, ambient] {
+            left_out |= *set & !available;
+            *set &= available;
+        }
+        if left_out != 0 {
+            let names = names_of(left_out);
+            let warning =
+                format!("process.capabilities: without {names}: jec has none to give here");
+            self.warnings.push(warning);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const CHOWN: u64 = 1;
     const KILL: u64 = 1 << 5;
 
     fn read(sets: &Value) -> (Capabilities, Vec<String>) {
-        let mut document = json!({"process": {"capabilities": sets}});
-        let mut warnings = remove_unknown(&mut document);
-        let given = serde_json::from_value(document["process"]["capabilities"].take()).unwrap();
-        let found = capabilities(Some(&given), &mut warnings);
-        (found, warnings)
+        let mut warnings = Vec::new();
+        let given = Property::new("process.capabilities", sets);
+        (capabilities(&given, &mut warnings).unwrap(), warnings)
     }
 
     #[test]
     fn absent_means_five_empty_sets() {
-        let found = capabilities(None, &mut Vec::new());
-        assert_eq!(found, Capabilities::default());
+        assert_eq!(read(&Value::Null).0, Capabilities::default());
         assert_eq!(read(&json!({})).0, Capabilities::default());
     }
 

@@ -3,119 +3,93 @@
 //! /proc/sys is one tree for all: only some of it belongs to a namespace, and
 //! the rest is the host's. A value of the host's, such as kernel.core_pattern,
 //! is a command that the host runs as root (CVE-2022-0811). So a name is first
-//! brought into one form and then has to stand in a table.
+//! brought into one form and then has to be one that a namespace has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashSet;
 use std::ffi::CString;
 
-use nix::sched::CloneFlags;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::LinuxNamespaceType as Kind;
 
-use super::{KernelParams, Namespaces, namespaces, strings};
-use crate::error::{Error, Result};
+use super::namespaces::is_own;
+use super::property::Property;
+use super::{KernelParams, Namespaces};
+use crate::error::Result;
 
 /// sethostname(2): __NEW_UTS_LEN of <linux/utsname.h>.
 const NAME_LIMIT: usize = 64;
 
-/// What belongs to a namespace: a name, or all below it where it ends in a slash.
-const NAMESPACED: &[(&str, CloneFlags)] = &[
-    ("net/", CloneFlags::CLONE_NEWNET),
-    ("fs/mqueue/", CloneFlags::CLONE_NEWIPC),
-    // ipc/ipc_sysctl.c
-    ("kernel/auto_msgmni", CloneFlags::CLONE_NEWIPC),
-    ("kernel/msg_next_id", CloneFlags::CLONE_NEWIPC),
-    ("kernel/msgmax", CloneFlags::CLONE_NEWIPC),
-    ("kernel/msgmnb", CloneFlags::CLONE_NEWIPC),
-    ("kernel/msgmni", CloneFlags::CLONE_NEWIPC),
-    ("kernel/sem", CloneFlags::CLONE_NEWIPC),
-    ("kernel/sem_next_id", CloneFlags::CLONE_NEWIPC),
-    ("kernel/shm_next_id", CloneFlags::CLONE_NEWIPC),
-    ("kernel/shm_rmid_forced", CloneFlags::CLONE_NEWIPC),
-    ("kernel/shmall", CloneFlags::CLONE_NEWIPC),
-    ("kernel/shmmax", CloneFlags::CLONE_NEWIPC),
-    ("kernel/shmmni", CloneFlags::CLONE_NEWIPC),
-    // kernel/utsname_sysctl.c
-    ("kernel/domainname", CloneFlags::CLONE_NEWUTS),
-    ("kernel/hostname", CloneFlags::CLONE_NEWUTS),
-];
-
 /// Reads all three.
-pub(super) fn parameters(spec: &Spec, namespaces: &Namespaces) -> Result<KernelParams> {
-    let linux = spec.linux().as_ref();
-    let given = linux.and_then(|linux| linux.sysctl().as_ref());
+pub(super) fn parameters(config: &Property, namespaces: &Namespaces) -> Result<KernelParams> {
+    let uts_name = |name| config.optional(name, |given| uts_name(given, namespaces));
     let parameters = KernelParams {
-        hostname: name("hostname", spec.hostname().as_ref(), namespaces)?,
-        domainname: name("domainname", spec.domainname().as_ref(), namespaces)?,
-        sysctl: sysctls(given, namespaces)?,
+        hostname: uts_name("hostname")?.flatten(),
+        domainname: uts_name("domainname")?.flatten(),
+        sysctl: sysctls(config, namespaces)?,
     };
     let names = [
         ("hostname", &parameters.hostname, c"kernel/hostname"),
         ("domainname", &parameters.domainname, c"kernel/domainname"),
     ];
-    for (property, name, path) in names {
-        if name.is_some() && parameters.sysctl.iter().any(|(found, _)| **found == *path) {
-            return Err(Error::config(property, "is also set in linux.sysctl"));
-        }
+    for (name, given, path) in names {
+        let is_sysctl = parameters.sysctl.iter().any(|(found, _)| **found == *path);
+        let is_clear = given.is_none() || !is_sysctl;
+        config.at(name)?.ensure(is_clear, "is also set in linux.sysctl")?;
     }
     Ok(parameters)
 }
 
 /// An empty name is an absent one: engines write it so with the host's uts namespace.
-fn name(property: &str, given: Option<&String>, found: &Namespaces) -> Result<Option<CString>> {
-    let Some(text) = given.filter(|text| !text.is_empty()) else {
+fn uts_name(given: &Property, namespaces: &Namespaces) -> Result<Option<CString>> {
+    let name = given.c_string()?;
+    if name.is_empty() {
         return Ok(None);
-    };
-    if text.len() > NAME_LIMIT {
-        let problem = format!("is longer than {NAME_LIMIT} bytes");
-        return Err(Error::config(property, problem));
     }
-    if !namespaces::is_own(found, CloneFlags::CLONE_NEWUTS)? {
-        let problem = "needs a uts namespace of the container's own: it would rename the host";
-        return Err(Error::config(property, problem));
-    }
-    Ok(Some(strings::c_string(property, text.as_str())?))
+    let fits = name.count_bytes() <= NAME_LIMIT;
+    given.ensure(fits, format!("is longer than {NAME_LIMIT} bytes"))?;
+    let problem = "needs a uts namespace of the container's own: it would rename the host";
+    given.ensure(is_own(given, namespaces, Kind::Uts)?, problem)?;
+    Ok(Some(name))
 }
 
-fn sysctls(
-    given: Option<&HashMap<String, String>>,
-    found: &Namespaces,
-) -> Result<Vec<(CString, String)>> {
-    let given: BTreeMap<_, _> = given.into_iter().flatten().collect();
-    let mut sysctls: Vec<(CString, String)> = Vec::with_capacity(given.len());
-    for (key, value) in given {
-        let property = format!("linux.sysctl.{key}");
-        let path = path(&property, key)?;
-        let row = NAMESPACED.iter().find(|(name, _)| match name.strip_suffix('/') {
-            Some(_) => path.starts_with(name),
-            None => path == *name,
-        });
-        let Some((_, flag)) = row else {
-            return Err(Error::config(property, "belongs to no namespace: it is the host's"));
-        };
-        if !namespaces::is_own(found, *flag)? {
-            let problem = "its namespace is not the container's own: it would change the host";
-            return Err(Error::config(property, problem));
-        }
-        strings::c_string(&property, value.as_str())?;
-        let path = strings::c_string(&property, path)?;
-        if sysctls.iter().any(|(known, _)| *known == path) {
-            return Err(Error::config(
-                property,
-                "is given twice, once with dots, once with slashes",
-            ));
-        }
-        sysctls.push((path, value.clone()));
+fn sysctls(config: &Property, namespaces: &Namespaces) -> Result<Vec<(CString, String)>> {
+    let mut seen = HashSet::new();
+    config.each_entry("linux.sysctl", |key, given| {
+        let path = path(key).map_err(|problem| given.wrong(problem))?;
+        let kind = namespaced(&path);
+        let kind = kind.ok_or_else(|| given.wrong("belongs to no namespace: it is the host's"))?;
+        let problem = "its namespace is not the container's own: it would change the host";
+        given.ensure(is_own(given, namespaces, kind)?, problem)?;
+        let twice = "is given twice, once with dots, once with slashes";
+        given.ensure(seen.insert(path.clone()), twice)?;
+        given.c_string()?;
+        Ok((given.to_c_string(path)?, given.read()?))
+    })
+}
+
+/// The kind of namespace that has a value of its own for this path.
+fn namespaced(path: &str) -> Option<Kind> {
+    let (first, rest) = path.split_once('/')?;
+    match (first, rest) {
+        ("net", _) => Some(Kind::Network),
+        ("fs", _) if rest.starts_with("mqueue/") => Some(Kind::Ipc),
+        // ipc/ipc_sysctl.c
+        (
+            "kernel",
+            "auto_msgmni" | "msg_next_id" | "msgmax" | "msgmnb" | "msgmni" | "sem" | "sem_next_id"
+            | "shm_next_id" | "shm_rmid_forced" | "shmall" | "shmmax" | "shmmni",
+        ) => Some(Kind::Ipc),
+        // kernel/utsname_sysctl.c
+        ("kernel", "domainname" | "hostname") => Some(Kind::Uts),
+        _ => None,
     }
-    Ok(sysctls)
 }
 
 /// The path below /proc/sys. sysctl(8): whichever of `.` and `/` comes first separates, and the
 /// other one then stands for itself (`net.ipv4.conf.eth0/100.forwarding`).
-fn path(property: &str, key: &str) -> Result<String> {
-    let refused = |problem: &str| Err(Error::config(property, problem));
+fn path(key: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
     if !key.bytes().all(plain) {
-        return refused("has other characters than letters, digits, `_`, `-`, `.` and `/`");
+        return Err("has other characters than letters, digits, `_`, `-`, `.` and `/`");
     }
     let slashes = key.find(['.', '/']).is_some_and(|at| key.as_bytes()[at] == b'/');
     let swap = |byte: char| match byte {
@@ -124,10 +98,8 @@ fn path(property: &str, key: &str) -> Result<String> {
         other => other,
     };
     let path: String = key.chars().map(swap).collect();
-    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return refused("is not a name below /proc/sys");
-    }
-    Ok(path)
+    let leads_away = path.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if leads_away { Err("is not a name below /proc/sys") } else { Ok(path) }
 }
 
 #[cfg(test)]
@@ -144,7 +116,7 @@ mod tests {
             ("kernel.shm_rmid_forced", "kernel/shm_rmid_forced"),
         ];
         for (key, expected) in cases {
-            assert_eq!(path("p", key).unwrap(), expected, "{key}");
+            assert_eq!(path(key).unwrap(), expected, "{key}");
         }
     }
 
@@ -168,7 +140,7 @@ mod tests {
             ".net",
         ];
         for key in bad {
-            assert!(path("p", key).is_err(), "{key:?}");
+            assert!(path(key).is_err(), "{key:?}");
         }
     }
 }

@@ -9,29 +9,21 @@ mod capabilities;
 pub mod default_profile;
 pub mod defaults;
 mod devices;
-mod document;
 pub mod flags;
 pub mod host_root;
-mod id_maps;
 mod kernel;
 mod mount_options;
-mod mount_words;
 mod mounts;
 mod namespaces;
 mod process;
-mod required;
+mod property;
 pub mod resources;
-mod rlimits;
-mod scheduling;
 pub mod seccomp;
 mod spec;
-mod strings;
 pub mod subids;
 #[cfg(test)]
 mod tests;
-mod unsupported;
 pub mod user;
-mod version;
 
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -43,7 +35,7 @@ pub use spec::check_id;
 use crate::filter::Profile;
 
 /// Everything that the stages need to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The container's id: `[A-Za-z0-9_+.-]`, at most 1,024 bytes.
     pub id: String,
@@ -80,24 +72,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of a container that is not to be made: for `delete`.
     pub fn nothing(id: &str) -> Self {
-        let root = Root { path: c"/".into(), readonly: false, propagation: 0, no_pivot: false };
-        Self {
-            id: id.into(),
-            bundle: PathBuf::new(),
-            config: String::new(),
-            annotations: Vec::new(),
-            namespaces: Namespaces::default(),
-            root,
-            mounts: Vec::new(),
-            devices: Vec::new(),
-            masked_paths: Vec::new(),
-            readonly_paths: Vec::new(),
-            kernel: KernelParams::default(),
-            cgroup: Cgroup::default(),
-            process: Process::default(),
-            seccomp: None,
-            warnings: Vec::new(),
-        }
+        Self { id: id.into(), ..Self::default() }
     }
 }
 
@@ -176,7 +151,7 @@ pub struct IdRange {
 }
 
 /// The root file system.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Root {
     /// Absolute path on the host.
     pub path: CString,

@@ -3,51 +3,42 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Mount as Given;
-
-use super::mount_options::{Options, PARAMETER_LIMIT};
-use super::mount_words::{Effect, find};
-use super::{IdMap, IdMaps, Mount, MountKind, Namespaces, id_maps, strings};
-use crate::error::{Error, Result};
+use super::mount_options::{Effect, Options, PARAMETER_LIMIT, find};
+use super::property::Property;
+use super::{IdMap, Mount, MountKind, Namespaces, namespaces};
+use crate::error::Result;
 use crate::sys::constants::MOUNT_ATTR_RDONLY;
 
-/// What the configuration says around the mount list.
-pub(super) struct Surroundings<'plan> {
-    /// Relative sources start here.
-    pub(super) bundle: &'plan Path,
-    /// Whether there is a user namespace whose maps `idmap` can use.
-    pub(super) namespaces: &'plan Namespaces,
-}
-
-/// Reads the list, in order.
-pub(super) fn mounts(
-    given: Option<&Vec<Given>>,
-    around: &Surroundings,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Mount>> {
-    let given = given.into_iter().flatten().enumerate();
-    given.map(|(at, mount)| read(&format!("mounts[{at}]"), mount, around, warnings)).collect()
-}
-
-fn read(
-    property: &str,
-    given: &Given,
-    around: &Surroundings,
+/// Reads an entry of the list. A relative source starts at `bundle`; `namespaces` tell whether
+/// there is a user namespace whose maps `idmap` can use.
+pub(super) fn mount(
+    given: &Property,
+    bundle: &Path,
+    namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Mount> {
-    let mut options = Options::read(&format!("{property}.options"), given)?;
-    let destination = destination(property, given.destination(), warnings)?;
-    let kind = kind(property, given, &mut options, around.bundle)?;
-    let idmap = idmap(property, given, &kind, &options, around.namespaces, warnings)?;
-    if options.copy_up && !matches!(&kind, MountKind::New { fstype, .. } if **fstype == *c"tmpfs") {
-        let problem = "tmpcopyup: only a new tmpfs can be filled";
-        return Err(Error::config(format!("{property}.options"), problem));
-    }
-    for word in &options.unheard {
-        warnings.push(format!("{property}.options: {word} has no effect here"));
+    let list = given.at("options")?;
+    let mut words = given.each("options", Property::read::<String>)?;
+    // An empty word says nothing, as for mount(2).
+    words.retain(|word| !word.is_empty());
+    let options = Options::read(&list, &words)?;
+    let kind = kind(given, &options, &words, bundle)?;
+    let is_tmpfs = matches!(&kind, MountKind::New { fstype, .. } if **fstype == *c"tmpfs");
+    let problem = "tmpcopyup: only a new tmpfs can be filled";
+    list.ensure(is_tmpfs || !options.copy_up, problem)?;
+    let is_new = matches!(kind, MountKind::New { .. });
+    let unheard = words.iter().filter(|word| match find(word) {
+        Some((Effect::OldFlag, _)) => true,
+        Some((Effect::Superblock, _)) => !is_new,
+        _ => false,
+    });
+    warnings.extend(unheard.map(|word| list.warning(format!("{word} has no effect here"))));
+    let idmap = idmap(given, &kind, options.idmap, namespaces)?;
+    if idmap.is_some() && options.idmap.is_none() {
+        warnings.push(list.warning("the mappings should come with idmap or ridmap"));
     }
     Ok(Mount {
-        destination,
+        destination: destination(&given.at("destination")?, warnings)?,
         kind,
         attributes: options.attributes,
         propagation: options.propagation,
@@ -58,99 +49,73 @@ fn read(
 }
 
 /// Relative destinations are deprecated, but the specification says what they mean.
-fn destination(property: &str, path: &Path, warnings: &mut Vec<String>) -> Result<CString> {
-    let property = format!("{property}.destination");
-    if path.as_os_str().is_empty() {
-        return Err(Error::config(property, "is empty"));
-    }
+fn destination(given: &Property, warnings: &mut Vec<String>) -> Result<CString> {
+    let path: PathBuf = given.read()?;
+    given.ensure(!path.as_os_str().is_empty(), "is empty")?;
     if path.is_relative() {
-        warnings.push(format!("{property}: {} is taken from /", path.display()));
+        warnings.push(given.warning(format!("{} is taken from /", path.display())));
     }
     // In one spelling: `//` and `/.` are the root as well.
-    strings::c_path(&property, &Path::new("/").join(path).components().collect::<PathBuf>())
+    given.to_c_string(Path::new("/").join(path).components().collect::<PathBuf>())
 }
 
 /// What is mounted. `bind` among the options makes the type a dummy, says the specification.
-fn kind(property: &str, given: &Given, options: &mut Options, bundle: &Path) -> Result<MountKind> {
-    let fstype = given.typ().as_deref().unwrap_or_default();
+fn kind(given: &Property, options: &Options, words: &[String], bundle: &Path) -> Result<MountKind> {
+    let fstype: String = given.get("type")?.unwrap_or_default();
     let is_bind = options.bind.is_some() || fstype == "bind";
-    let is_cgroup = matches!(fstype, "cgroup" | "cgroup2");
+    let is_cgroup = matches!(&*fstype, "cgroup" | "cgroup2");
     if !is_bind && !is_cgroup && !options.remount {
-        options.unheard.retain(|word| find(word) == Some(Effect::OldFlag));
-        return new(property, given, fstype, options);
+        return new(given, options, &fstype);
     }
-    if let Some(word) = &options.parameter {
+    if let Some(word) = words.iter().find(|word| find(word).is_none()) {
         let problem = format!("{word:?} is no mount option, and only a new file system has others");
-        return Err(Error::config(format!("{property}.options"), problem));
+        return Err(given.at("options")?.wrong(problem));
     }
-    match given.source() {
-        _ if options.remount => Ok(MountKind::Remount),
-        _ if !is_bind => Ok(MountKind::Cgroup),
-        Some(source) if !source.as_os_str().is_empty() => Ok(MountKind::Bind {
-            source: strings::c_path(&format!("{property}.source"), &bundle.join(source))?,
-            recursive: options.bind.unwrap_or(false),
-        }),
-        _ => Err(Error::config(format!("{property}.source"), "a bind mount needs one")),
+    if options.remount || !is_bind {
+        return Ok(if options.remount { MountKind::Remount } else { MountKind::Cgroup });
     }
+    let source = given.at("source")?;
+    let path = given.get::<PathBuf>("source")?.unwrap_or_default();
+    source.ensure(!path.as_os_str().is_empty(), "a bind mount needs one")?;
+    let recursive = options.bind.unwrap_or(false);
+    Ok(MountKind::Bind { source: source.to_c_string(bundle.join(path))?, recursive })
 }
 
-fn new(property: &str, given: &Given, fstype: &str, options: &mut Options) -> Result<MountKind> {
-    if fstype.is_empty() {
-        let problem = "is missing; a bind mount has `bind` or `rbind` among its options";
-        return Err(Error::config(format!("{property}.type"), problem));
-    }
-    let source = given.source().clone().unwrap_or_else(|| PathBuf::from(fstype));
-    let mut parameters = std::mem::take(&mut options.parameters);
+fn new(given: &Property, options: &Options, fstype: &str) -> Result<MountKind> {
+    let (typ, source) = (given.at("type")?, given.at("source")?);
+    let problem = "is missing; a bind mount has `bind` or `rbind` among its options";
+    typ.ensure(!fstype.is_empty(), problem)?;
+    let path: String = given.get("source")?.unwrap_or_else(|| fstype.into());
+    let fits = path.len() <= PARAMETER_LIMIT;
+    source.ensure(fits, format!("fsconfig(2) takes at most {PARAMETER_LIMIT} bytes"))?;
+    let mut parameters = options.parameters.clone();
     // `ro` is an attribute of this mount. A block device is to stay untouched as well: its
     // superblock would replay a journal. proc, sysfs and cgroup2 share theirs with others, who
     // may want to write.
-    if source.is_absolute() && options.attributes.set & MOUNT_ATTR_RDONLY != 0 {
+    if path.starts_with('/') && options.attributes.set & MOUNT_ATTR_RDONLY != 0 {
         parameters.push((c"ro".into(), None));
     }
-    let source = strings::c_path(&format!("{property}.source"), &source)?;
-    if source.count_bytes() > PARAMETER_LIMIT {
-        let problem = format!("fsconfig(2) takes at most {PARAMETER_LIMIT} bytes");
-        return Err(Error::config(format!("{property}.source"), problem));
-    }
-    Ok(MountKind::New {
-        fstype: strings::c_string(&format!("{property}.type"), fstype)?,
-        source,
-        parameters,
-    })
+    let (fstype, source) = (typ.to_c_string(fstype)?, source.to_c_string(path)?);
+    Ok(MountKind::New { fstype, source, parameters })
 }
 
 fn idmap(
-    property: &str,
-    given: &Given,
+    given: &Property,
     kind: &MountKind,
-    options: &Options,
+    recursive: Option<bool>,
     namespaces: &Namespaces,
-    warnings: &mut Vec<String>,
 ) -> Result<Option<IdMap>> {
-    let ranges = |name: &str, given| id_maps::ranges(&format!("{property}.{name}"), given);
-    let maps = IdMaps {
-        uids: ranges("uidMappings", given.uid_mappings().as_ref())?,
-        gids: ranges("gidMappings", given.gid_mappings().as_ref())?,
-    };
+    let maps = namespaces::maps(given)?;
     let has_maps = !maps.uids.is_empty();
-    let refused = |name: &str, problem| Err(Error::config(format!("{property}.{name}"), problem));
-    if has_maps == maps.gids.is_empty() {
-        return refused("uidMappings", "must be given along with gidMappings, or neither of them");
-    }
-    if options.idmap.is_none() && !has_maps {
+    let problem = "must be given along with gidMappings, or neither of them";
+    given.at("uidMappings")?.ensure(has_maps != maps.gids.is_empty(), problem)?;
+    if recursive.is_none() && !has_maps {
         return Ok(None);
     }
-    if !matches!(kind, MountKind::Bind { .. }) {
-        return refused("options", "idmap: jec shifts the ids of bind mounts only");
-    }
-    if !has_maps && !namespaces.has_user() {
-        return refused(
-            "options",
-            "idmap: neither uidMappings nor a user namespace to take them from",
-        );
-    }
-    if options.idmap.is_none() {
-        warnings.push(format!("{property}.options: the mappings should come with idmap or ridmap"));
-    }
-    Ok(Some(IdMap { maps, recursive: options.idmap.unwrap_or(false) }))
+    let options = given.at("options")?;
+    let is_bind = matches!(kind, MountKind::Bind { .. });
+    options.ensure(is_bind, "idmap: jec shifts the ids of bind mounts only")?;
+    let problem = "idmap: neither uidMappings nor a user namespace to take them from";
+    options.ensure(has_maps || namespaces.has_user(), problem)?;
+    Ok(Some(IdMap { maps, recursive: recursive.unwrap_or(false) }))
 }

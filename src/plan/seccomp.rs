@@ -3,22 +3,22 @@
 //! Where the specification is silent this follows what runc and crun do, since
 //! that is what profiles are written against; each such place says so.
 
+use std::collections::HashSet;
 use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt;
 
+use nix::errno::Errno;
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag,
-    LinuxSeccompOperator, LinuxSyscall,
+    Arch, LinuxSeccomp, LinuxSeccompAction as Name, LinuxSeccompFilterFlag as Flag,
+    LinuxSeccompOperator as Comparison,
 };
 
+use super::property::Property;
 use crate::error::{Error, Result};
 use crate::filter::{Action, Condition, Operator, Profile, Rule};
 use crate::sys::syscalls::{self, Abi};
 
-const HERE: &str = "linux.seccomp";
-const EPERM: u32 = nix::errno::Errno::EPERM as u32;
 /// MAX_ERRNO of <linux/err.h>: what a system call can fail with at most.
-const MAX_ERRNO: u32 = 4095;
+const MAX_ERRNO: u16 = 4095;
 
 // SECCOMP_FILTER_FLAG_* of <linux/seccomp.h>.
 const TSYNC: u64 = 1;
@@ -33,104 +33,79 @@ const WAIT_KILLABLE_RECV: u64 = 1 << 5;
 /// them would wait for a listener that nobody has yet, for ever.
 const HANDS_OVER: [&str; 3] = ["sendmsg", "recvmsg", "write"];
 
-/// Reads linux.seccomp.
+/// Reads a profile of the specification's types.
 ///
 /// # Errors
 /// A configuration error with the path of the property.
 pub fn profile(seccomp: &LinuxSeccomp) -> Result<Profile> {
-    let errno = (seccomp.default_errno_ret(), "defaultErrnoRet");
-    let default_action = action(seccomp.default_action(), errno, HERE)?;
-    let mut rules = Vec::new();
-    for (index, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
-        rules.extend(entry(syscall, &format!("{HERE}.syscalls[{index}]"))?);
-    }
+    let path = "linux.seccomp";
+    let value =
+        serde_json::to_value(seccomp).map_err(|error| Error::config(path, error.to_string()))?;
+    read(&Property::new(path, &value))
+}
+
+/// Reads linux.seccomp.
+fn read(given: &Property) -> Result<Profile> {
+    let default_action = action(given, "defaultAction", "defaultErrnoRet")?;
+    // runc refuses this too: see [`HANDS_OVER`].
+    let problem = "SCMP_ACT_NOTIFY cannot be the default: handing over the listener would wait \
+        for the listener";
+    given.at("defaultAction")?.ensure(default_action != Action::Notify, problem)?;
+    let rules = given.each("syscalls", entry)?.concat();
     let notifies = rules.iter().any(|rule| rule.action == Action::Notify);
-    let profile = Profile {
+    Ok(Profile {
         default_action,
-        abis: abis(seccomp.architectures().as_deref().unwrap_or_default()),
-        flags: flags(seccomp.flags().as_deref().unwrap_or_default(), notifies),
-        listener_path: listener_path(seccomp, notifies)?,
-        listener_metadata: seccomp.listener_metadata().clone().unwrap_or_default(),
+        abis: abis(&given.each("architectures", Property::read)?),
+        flags: flags(&given.each("flags", Property::read)?, notifies),
+        listener_path: listener_path(given, notifies)?,
+        listener_metadata: given.get("listenerMetadata")?.unwrap_or_default(),
         rules,
-    };
-    check_default(&profile)?;
-    Ok(profile)
+    })
 }
 
 /// Reads linux.seccomp, and checks that init can do under it what remains to be done.
-///
-/// # Errors
-/// As [`profile`], and a configuration error that names the call which is refused.
-pub fn profile_for(seccomp: &LinuxSeccomp, no_new_privileges: bool) -> Result<Profile> {
-    let profile = profile(seccomp)?;
-    let refused = |name: &&str| profile.verdict(name).is_some_and(|a| a > Action::Notify);
+pub(super) fn profile_for(given: &Property, no_new_privileges: bool) -> Result<Profile> {
+    let profile = read(given)?;
+    let refused = |name: &&&str| profile.verdict(name).is_some_and(|a| a > Action::Notify);
     // With no_new_privs the filter is loaded right before execve, else before the capabilities go.
     let speaks = !no_new_privileges || profile.listener_path.is_some();
     let needed = if speaks { &["execve", "sendmsg", "recvmsg"][..] } else { &["execve"] };
-    match needed.iter().find(|name| refused(name)) {
-        None => Ok(profile),
-        Some(&"execve") => {
-            Err(Error::config(HERE, "refuses execve: the program could not be started"))
-        }
-        Some(name) if no_new_privileges => {
-            let problem = format!("refuses {name}: the listener could not be handed over");
-            Err(Error::config(HERE, problem))
-        }
-        Some(name) => {
-            let problem = format!(
-                "refuses {name}, which jec needs until the program starts: without \
-                 process.noNewPrivileges the filter is loaded early"
-            );
-            Err(Error::config(HERE, problem))
-        }
-    }
+    let why = match needed.iter().find(refused) {
+        None => return Ok(profile),
+        Some(&"execve") => "execve: the program could not be started".into(),
+        Some(name) if no_new_privileges => format!("{name}: the listener could not be handed over"),
+        Some(name) => format!(
+            "{name}, which jec needs until the program starts: without process.noNewPrivileges \
+             the filter is loaded early"
+        ),
+    };
+    Err(given.wrong(format!("refuses {why}")))
 }
 
-/// runc refuses this too: see [`HANDS_OVER`].
-fn check_default(profile: &Profile) -> Result<()> {
-    if profile.default_action == Action::Notify {
-        return Err(Error::config(
-            format!("{HERE}.defaultAction"),
-            "SCMP_ACT_NOTIFY cannot be the default: handing over the listener would wait for the \
-             listener",
-        ));
-    }
-    Ok(())
-}
-
-/// An action with its number; EPERM where the configuration is silent.
-fn action(
-    action: LinuxSeccompAction,
-    (errno, property): (Option<u32>, &str),
-    path: &str,
-) -> Result<Action> {
-    let number = |limit: u32| {
-        let errno = errno.unwrap_or(EPERM);
-        let fits = u16::try_from(errno).ok().filter(|_| errno <= limit);
-        fits.ok_or_else(|| {
-            let problem = format!("{errno} is out of range, {limit} is the highest");
-            Error::config(format!("{path}.{property}"), problem)
-        })
+/// An action with its number, which `property` has; EPERM where the configuration is silent.
+fn action(given: &Property, name: &str, property: &str) -> Result<Action> {
+    let errno = given.at(property)?;
+    let number: Option<u32> = given.get(property)?;
+    let data = |highest: u16| {
+        let number = number.unwrap_or(Errno::EPERM as u32);
+        let fits = u16::try_from(number).ok().filter(|number| *number <= highest);
+        let problem = format!("{number} is out of range, {highest} is the highest");
+        fits.ok_or_else(|| errno.wrong(problem))
     };
-    let plain = match action {
-        LinuxSeccompAction::ScmpActErrno => return Ok(Action::Errno(number(MAX_ERRNO)?)),
-        LinuxSeccompAction::ScmpActTrace => return Ok(Action::Trace(number(u16::MAX.into())?)),
-        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => {
-            Action::KillThread
-        }
-        LinuxSeccompAction::ScmpActKillProcess => Action::KillProcess,
-        LinuxSeccompAction::ScmpActTrap => Action::Trap,
-        LinuxSeccompAction::ScmpActNotify => Action::Notify,
-        LinuxSeccompAction::ScmpActLog => Action::Log,
-        LinuxSeccompAction::ScmpActAllow => Action::Allow,
+    let name: Name = given.at(name)?.read()?;
+    let plain = match name {
+        Name::ScmpActErrno => return data(MAX_ERRNO).map(Action::Errno),
+        Name::ScmpActTrace => return data(u16::MAX).map(Action::Trace),
+        Name::ScmpActKill | Name::ScmpActKillThread => Action::KillThread,
+        Name::ScmpActKillProcess => Action::KillProcess,
+        Name::ScmpActTrap => Action::Trap,
+        Name::ScmpActNotify => Action::Notify,
+        Name::ScmpActLog => Action::Log,
+        Name::ScmpActAllow => Action::Allow,
     };
-    match errno {
-        Some(_) => Err(Error::config(
-            format!("{path}.{property}"),
-            format!("{action} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do"),
-        )),
-        None => Ok(plain),
-    }
+    let problem = format!("{name} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
+    errno.ensure(number.is_none(), problem)?;
+    Ok(plain)
 }
 
 /// One entry of `syscalls`: usually one rule.
@@ -138,60 +113,44 @@ fn action(
 /// All `args` of an entry have to hold (that each was enough by itself was
 /// CVE-2017-18367). But where two of them look at the same argument, runc and
 /// crun let each be enough by itself, because old profiles meant that; so here.
-fn entry(syscall: &LinuxSyscall, path: &str) -> Result<Vec<Rule>> {
-    let errno = (syscall.errno_ret(), "errnoRet");
-    let action = action(syscall.action(), errno, path)?;
-    let names = syscall.names().clone();
-    if names.is_empty() {
-        let problem = "must have at least one entry";
-        return Err(Error::config(format!("{path}.names"), problem));
-    }
-    let held = |name: &&String| action == Action::Notify && HANDS_OVER.contains(&name.as_str());
-    if let Some(name) = names.iter().find(held) {
+fn entry(given: &Property) -> Result<Vec<Rule>> {
+    let action = action(given, "action", "errnoRet")?;
+    let names = given.at("names")?.read::<Vec<String>>()?;
+    given.at("names")?.ensure(!names.is_empty(), "must have at least one entry")?;
+    let held = names.iter().find(|name| HANDS_OVER.contains(&name.as_str()));
+    if let (Action::Notify, Some(name)) = (action, held) {
         let problem = format!("SCMP_ACT_NOTIFY cannot be used for {name}: jec needs it itself");
-        return Err(Error::config(format!("{path}.action"), problem));
+        return Err(given.at("action")?.wrong(problem));
     }
-    let mut conditions = Vec::new();
-    for (index, arg) in syscall.args().iter().flatten().enumerate() {
-        conditions.push(condition(arg, &format!("{path}.args[{index}]"))?);
-    }
+    let conditions = given.each("args", condition)?;
+    let mut seen = HashSet::new();
+    let looks_twice = !conditions.iter().all(|condition| seen.insert(condition.index));
     let rule = |conditions| Rule { names: names.clone(), action, conditions };
-    Ok(if looks_twice(&conditions) {
-        let alone = |condition| rule(vec![condition]);
-        conditions.into_iter().map(alone).collect()
+    Ok(if looks_twice {
+        conditions.into_iter().map(|condition| rule(vec![condition])).collect()
     } else {
         vec![rule(conditions)]
     })
 }
 
-fn looks_twice(conditions: &[Condition]) -> bool {
-    let mut seen = [false; 6];
-    conditions
-        .iter()
-        .any(|condition| std::mem::replace(&mut seen[usize::from(condition.index)], true))
-}
-
-fn condition(arg: &LinuxSeccompArg, path: &str) -> Result<Condition> {
-    let Some(index) = u8::try_from(arg.index()).ok().filter(|index| *index < 6) else {
-        let problem = format!("{} is out of range: arguments are 0 to 5", arg.index());
-        return Err(Error::config(format!("{path}.index"), problem));
-    };
-    let operator = match arg.op() {
-        LinuxSeccompOperator::ScmpCmpNe => Operator::NotEqual,
-        LinuxSeccompOperator::ScmpCmpLt => Operator::Less,
-        LinuxSeccompOperator::ScmpCmpLe => Operator::LessOrEqual,
-        LinuxSeccompOperator::ScmpCmpEq => Operator::Equal,
-        LinuxSeccompOperator::ScmpCmpGe => Operator::GreaterOrEqual,
-        LinuxSeccompOperator::ScmpCmpGt => Operator::Greater,
-        LinuxSeccompOperator::ScmpCmpMaskedEq => Operator::MaskedEqual(arg.value()),
+fn condition(given: &Property) -> Result<Condition> {
+    let value = given.at("value")?.read()?;
+    let operator = match given.at("op")?.read()? {
+        Comparison::ScmpCmpNe => Operator::NotEqual,
+        Comparison::ScmpCmpLt => Operator::Less,
+        Comparison::ScmpCmpLe => Operator::LessOrEqual,
+        Comparison::ScmpCmpEq => Operator::Equal,
+        Comparison::ScmpCmpGe => Operator::GreaterOrEqual,
+        Comparison::ScmpCmpGt => Operator::Greater,
+        Comparison::ScmpCmpMaskedEq => Operator::MaskedEqual(value),
     };
     // SCMP_CMP_MASKED_EQ alone has two values: `value` is the mask, `valueTwo`
     // what has to be left (seccomp_rule_add(3)); absent is 0, as in runc and crun.
     let value = match operator {
-        Operator::MaskedEqual(_) => arg.value_two().unwrap_or_default(),
-        _ => arg.value(),
+        Operator::MaskedEqual(_) => given.get("valueTwo")?.unwrap_or_default(),
+        _ => value,
     };
-    Ok(Condition { index, operator, value })
+    Ok(Condition { index: given.at("index")?.within(0..=5)?, operator, value })
 }
 
 /// The machine's own interface always, as in libseccomp, and i386 on x86_64
@@ -208,38 +167,32 @@ fn abis(architectures: &[Arch]) -> Vec<&'static Abi> {
 
 /// Flags for seccomp(2). Absent means none; runc and crun then set SPEC_ALLOW,
 /// which before Linux 5.16 turns a mitigation of Spectre v4 off unasked.
-fn flags(flags: &[LinuxSeccompFilterFlag], notifies: bool) -> u64 {
-    let number = |flag: &LinuxSeccompFilterFlag| match flag {
-        LinuxSeccompFilterFlag::SeccompFilterFlagLog => LOG,
+fn flags(given: &[Flag], notifies: bool) -> u64 {
+    let number = |flag: &Flag| match flag {
+        Flag::SeccompFilterFlagLog => LOG,
         // With a listener the kernel wants to be told that a thread which
         // cannot follow is an errno, not a descriptor (Linux 5.7).
-        LinuxSeccompFilterFlag::SeccompFilterFlagTsync if notifies => TSYNC | TSYNC_ESRCH,
-        LinuxSeccompFilterFlag::SeccompFilterFlagTsync => TSYNC,
-        LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => SPEC_ALLOW,
+        Flag::SeccompFilterFlagTsync if notifies => TSYNC | TSYNC_ESRCH,
+        Flag::SeccompFilterFlagTsync => TSYNC,
+        Flag::SeccompFilterFlagSpecAllow => SPEC_ALLOW,
         // How to wait for a listener: without one EINVAL, and nothing to wait for.
-        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv if notifies => WAIT_KILLABLE_RECV,
-        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 0,
+        Flag::SeccompFilterFlagWaitKillableRecv if notifies => WAIT_KILLABLE_RECV,
+        Flag::SeccompFilterFlagWaitKillableRecv => 0,
     };
     let listener = if notifies { NEW_LISTENER } else { 0 };
-    flags.iter().map(number).fold(listener, |all, flag| all | flag)
+    given.iter().map(number).fold(listener, |all, flag| all | flag)
 }
 
 /// Where the listener goes; ignored, as the specification says, where nothing notifies.
-fn listener_path(seccomp: &LinuxSeccomp, notifies: bool) -> Result<Option<CString>> {
-    let property = || format!("{HERE}.listenerPath");
-    let Some(path) = seccomp.listener_path() else {
-        if notifies {
-            return Err(Error::config(property(), "must be set for SCMP_ACT_NOTIFY"));
-        }
-        if seccomp.listener_metadata().is_some() {
-            let problem = "must not be set without listenerPath";
-            return Err(Error::config(format!("{HERE}.listenerMetadata"), problem));
-        }
-        return Ok(None);
-    };
-    let path = CString::new(path.as_os_str().as_bytes())
-        .map_err(|_| Error::config(property(), "has a NUL byte"))?;
-    Ok(notifies.then_some(path))
+fn listener_path(given: &Property, notifies: bool) -> Result<Option<CString>> {
+    let path = given.optional("listenerPath", Property::c_string)?;
+    let has_path = path.is_some();
+    let problem = "must be set for SCMP_ACT_NOTIFY";
+    given.at("listenerPath")?.ensure(has_path || !notifies, problem)?;
+    let no_metadata = given.get::<String>("listenerMetadata")?.is_none();
+    let problem = "must not be set without listenerPath";
+    given.at("listenerMetadata")?.ensure(has_path || no_metadata, problem)?;
+    Ok(path.filter(|_| notifies))
 }
 
 #[cfg(test)]

@@ -1,72 +1,85 @@
-//! From the specification's configuration to the plan.
+//! From the file config.json to the plan.
+//!
+//! The file is not trusted as input: it may be huge, torn, nested without end
+//! or no file at all. It is read up to a limit, and parsed with serde_json's limit
+//! on nesting.
 
-use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{Linux, Spec};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::SFlag;
+use oci_spec::runtime::Spec;
+use semver::Version;
+use serde_json::Value;
 
-use super::mounts::Surroundings;
-use super::{Plan, Root};
-use super::{devices, document, kernel, mount_words, mounts, namespaces, process, resources};
-use super::{scheduling, seccomp, strings, unsupported, version};
+use super::property::Property;
+use super::{Plan, Root, devices, kernel, mount_options, mounts, namespaces, process};
+use super::{resources, seccomp};
 use crate::error::{Error, Result};
 use crate::sys::file;
+
+/// More than this is no configuration: execve(2) takes 2 MiB of arguments and
+/// environment, and what engines write is about 20 KiB. A parsed document
+/// needs up to 16 times its size in memory.
+const LIMIT: usize = 4 << 20;
 
 impl Plan {
     /// Reads `config.json` in `bundle` for the container `id`.
     pub fn from_bundle(id: &str, bundle: &Path) -> Result<Self> {
-        let shown = bundle.display().to_string();
-        let (directory, path) = document::open_directory(file::HERE, &shown, bundle)?;
-        let text = document::read(directory.as_fd(), &path)?;
-        let (spec, mut warnings) = document::parse(&text, &path)?;
-        let mut plan = Self::from_spec(id, &path, &spec, &text)?;
-        warnings.append(&mut plan.warnings);
-        plan.warnings = warnings;
-        Ok(plan)
+        let (directory, path) = open_bundle(bundle)?;
+        let shown = path.join("config.json").display().to_string();
+        let text = read(directory.as_fd(), &shown)?;
+        // The message of serde_json ends in line and column.
+        let document = serde_json::from_str(&text)
+            .map_err(|error| Error::config(shown, format!("is not JSON: {error}")))?;
+        Self::from_document(id, bundle, &document, text)
     }
 
     /// Checks `spec`, whose text is `config`, and turns it into a plan. Relative paths start at
     /// `bundle`, which has to exist, as has the root file system.
     pub fn from_spec(id: &str, bundle: &Path, spec: &Spec, config: &str) -> Result<Self> {
+        let document = serde_json::to_value(spec)
+            .map_err(|error| Error::config("config.json", error.to_string()))?;
+        Self::from_document(id, bundle, &document, config.into())
+    }
+
+    fn from_document(id: &str, bundle: &Path, document: &Value, text: String) -> Result<Self> {
         check_id(id)?;
+        let (directory, bundle) = open_bundle(bundle)?;
         let mut warnings = Vec::new();
-        version::check(spec.version(), &mut warnings)?;
-        unsupported::refuse(spec)?;
-        let shown = bundle.display().to_string();
-        let (directory, bundle) = document::open_directory(file::HERE, &shown, bundle)?;
-        let linux = spec.linux().as_ref();
-        let linux = linux
-            .ok_or_else(|| Error::config("linux", "is missing: there would be no isolation"))?;
-        let namespaces = namespaces::namespaces(linux, &mut warnings)?;
-        let around = Surroundings { bundle: &bundle, namespaces: &namespaces };
-        let given =
-            spec.process().as_ref().ok_or_else(|| Error::config("process", "is missing"))?;
-        let mut process = process::process(given, &namespaces, &mut warnings)?;
-        process.personality =
-            linux.personality().as_ref().map(scheduling::personality).transpose()?;
+        let config = Property::new("", document);
+        check_version(&config.at("ociVersion")?, &mut warnings)?;
+        let problem = "jec does not support it; leave it out";
+        config.refuse(&UNSUPPORTED, problem)?;
+        let root = root(&config, directory.as_fd())?;
+        let annotations = config.each_entry("annotations", |key, value| {
+            Ok((key.to_owned(), value.read::<String>()?))
+        })?;
+        let has_keys = annotations.iter().all(|(key, _)| !key.is_empty());
+        config.at("annotations")?.ensure(has_keys, "has an empty key")?;
+        let linux = config.at("linux")?;
+        let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
+        let mut process = process::process(&config.at("process")?, &namespaces, &mut warnings)?;
+        process.personality = linux.optional("personality", process::personality)?;
+        let seccomp = |given: &_| seccomp::profile_for(given, process.no_new_privileges);
         Ok(Self {
             id: id.into(),
-            config: config.into(),
-            annotations: annotations(spec)?,
-            root: root(spec, linux, directory.as_fd())?,
-            mounts: mounts::mounts(spec.mounts().as_ref(), &around, &mut warnings)?,
-            devices: devices::devices(linux.devices().as_ref(), &namespaces, &mut warnings)?,
-            masked_paths: strings::absolute_list(
-                "linux.maskedPaths",
-                linux.masked_paths().as_ref(),
-            )?,
-            readonly_paths: strings::absolute_list(
-                "linux.readonlyPaths",
-                linux.readonly_paths().as_ref(),
-            )?,
-            kernel: kernel::parameters(spec, &namespaces)?,
-            cgroup: resources::cgroup(linux)?,
-            seccomp: linux
-                .seccomp()
-                .as_ref()
-                .map(|given| seccomp::profile_for(given, process.no_new_privileges))
-                .transpose()?,
+            config: text,
+            annotations,
+            root,
+            mounts: config.each("mounts", |given| {
+                mounts::mount(given, &bundle, &namespaces, &mut warnings)
+            })?,
+            devices: devices::devices(&linux, &namespaces, &mut warnings)?,
+            masked_paths: linux.each("maskedPaths", Property::absolute)?,
+            readonly_paths: linux.each("readonlyPaths", Property::absolute)?,
+            kernel: kernel::parameters(&config, &namespaces)?,
+            cgroup: resources::cgroup(&linux)?,
+            seccomp: linux.optional("seccomp", seccomp)?,
             process,
             bundle,
             namespaces,
@@ -74,6 +87,96 @@ impl Plan {
         })
     }
 }
+
+fn root(config: &Property, bundle: BorrowedFd) -> Result<Root> {
+    let path = config.at("root.path")?;
+    let (_, found) = open_directory(&path, bundle, &path.read::<PathBuf>()?)?;
+    let propagation = mount_options::root_propagation;
+    Ok(Root {
+        path: path.to_c_string(found)?,
+        readonly: config.get("root.readonly")?.unwrap_or(false),
+        propagation: config.optional("linux.rootfsPropagation", propagation)?.unwrap_or(0),
+        no_pivot: false,
+    })
+}
+
+fn open_bundle(path: &Path) -> Result<(OwnedFd, PathBuf)> {
+    let given = Property::new(&path.display().to_string(), &Value::Null);
+    open_directory(&given, file::HERE, path)
+}
+
+/// Opens the directory `path` below `at`, and says where it is: absolute, without links.
+fn open_directory(given: &Property, at: BorrowedFd, path: &Path) -> Result<(OwnedFd, PathBuf)> {
+    let opened = file::openat(at, &given.to_c_string(path)?, OFlag::O_PATH | OFlag::O_DIRECTORY, 0);
+    let problem = |error| given.wrong(format!("{} is not a directory: {error}", path.display()));
+    let directory = opened.map_err(problem)?;
+    let link = given.to_c_string(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
+    let found = file::readlinkat(file::HERE, &link)?;
+    Ok((directory, OsStr::from_bytes(found.as_bytes()).into()))
+}
+
+/// The text of the bundle's config.json, whose path for messages is `shown`.
+fn read(bundle: BorrowedFd, shown: &str) -> Result<String> {
+    let refused = |error: Error| {
+        let problem = match Errno::from_raw(error.errno()) {
+            Errno::ENOENT => "does not exist; `jec spec > config.json` makes one".into(),
+            Errno::EFBIG => format!("is larger than {LIMIT} bytes"),
+            Errno::EILSEQ => "is not UTF-8".into(),
+            _ => error.to_string(),
+        };
+        Error::config(shown, problem)
+    };
+    // A fifo in its place would hold open(2) until somebody writes.
+    let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = file::openat(bundle, c"config.json", how, 0).map_err(refused)?;
+    let kind = SFlag::from_bits_truncate(file::fstat(file.as_fd())?.st_mode) & SFlag::S_IFMT;
+    if kind != SFlag::S_IFREG {
+        return Err(Error::config(shown, "is not a regular file"));
+    }
+    file::read_all(file, c"config.json", LIMIT).map_err(refused)
+}
+
+/// The newest version whose properties are known here.
+const KNOWN: Version = Version::new(1, 3, 0);
+
+/// Within a major version everything stays compatible; a newer minor one may have properties
+/// that are unknown here, and unknown ones have to be ignored.
+fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
+    let text: String = given.read()?;
+    let problem =
+        |error| given.wrong(format!("{text:?} is not of the form of semver.org: {error}"));
+    let version = Version::parse(&text).map_err(problem)?;
+    let problem = format!("{text} is incompatible with {}.x", KNOWN.major);
+    given.ensure(version.major == KNOWN.major, problem)?;
+    if version.minor > KNOWN.minor {
+        let known = format!("{}.{}", KNOWN.major, KNOWN.minor);
+        warnings.push(given.warning(format!("{text} is newer than {known}")));
+    }
+    Ok(())
+}
+
+/// What is valid but not done here, and the value that asks for nothing: to leave a hook or a
+/// label out would make another container than the one described. Sections of other platforms
+/// say that the bundle is meant for another machine.
+const UNSUPPORTED: [(&str, &str); 17] = [
+    ("windows", "null"),
+    ("solaris", "null"),
+    ("zos", "null"),
+    ("vm", "null"),
+    ("hooks.prestart", "[]"),
+    ("hooks.createRuntime", "[]"),
+    ("hooks.createContainer", "[]"),
+    ("hooks.startContainer", "[]"),
+    ("hooks.poststart", "[]"),
+    ("hooks.poststop", "[]"),
+    ("linux.netDevices", "{}"),
+    ("linux.intelRdt", "null"),
+    ("linux.memoryPolicy", "null"),
+    ("linux.mountLabel", "\"\""),
+    ("process.apparmorProfile", "\"\""),
+    ("process.selinuxLabel", "\"\""),
+    ("process.execCPUAffinity", "null"),
+];
 
 /// Refuses an id that could lead out of the state directory, of which it is a part.
 pub fn check_id(id: &str) -> Result<()> {
@@ -94,44 +197,13 @@ fn shortened(id: &str) -> String {
     id.chars().take(80).collect()
 }
 
-/// In the order of their keys: a hash map has none, and two runs should write the same state.
-fn annotations(spec: &Spec) -> Result<Vec<(String, String)>> {
-    let given: BTreeMap<_, _> = spec.annotations().iter().flatten().collect();
-    if given.keys().any(|key| key.is_empty()) {
-        return Err(Error::config("annotations", "has an empty key"));
-    }
-    Ok(given.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect())
-}
-
-fn root(spec: &Spec, linux: &Linux, bundle: BorrowedFd) -> Result<Root> {
-    let Some(given) = spec.root() else {
-        return Err(Error::config("root", "is missing"));
-    };
-    let (_, path) = document::open_directory(bundle, "root.path", given.path())?;
-    Ok(Root {
-        path: strings::c_path("root.path", &path)?,
-        readonly: given.readonly().unwrap_or(false),
-        propagation: propagation(linux.rootfs_propagation().as_ref())?,
-        no_pivot: false,
-    })
-}
-
-/// linux.rootfsPropagation as flags of mount(2): with `r` before the word it holds for all mounts
-/// below as well, as in runc and crun; 0 where the configuration is silent.
-fn propagation(word: Option<&String>) -> Result<u64> {
-    let Some(word) = word.filter(|word| !word.is_empty()) else {
-        return Ok(0);
-    };
-    let flags = mount_words::propagation(word).ok_or_else(|| {
-        let problem = format!("{word:?} is not shared, slave, private or unbindable");
-        Error::config("linux.rootfsPropagation", problem)
-    })?;
-    Ok(flags.bits())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn version_of(text: &str, warnings: &mut Vec<String>) -> Result<()> {
+        check_version(&Property::new("ociVersion", &text.into()), warnings)
+    }
 
     #[test]
     fn ids_stay_inside_the_state_directory() {
@@ -143,5 +215,42 @@ mod tests {
         for id in ["", ".", "..", "a/b", "/", "a b", "ä", "a\0", "a\n", "a:b", &too_long] {
             assert!(check_id(id).is_err(), "{id:?}");
         }
+    }
+
+    #[test]
+    fn versions_are_semantic_ones_of_major_one() {
+        for version in ["1.0.0", "1.0.2-dev", "1.3.0", "1.2.1+dev", "1.0.0-rc.1+a.b-c", "1.9.0"] {
+            assert!(version_of(version, &mut Vec::new()).is_ok(), "{version}");
+        }
+        let bad = [
+            "",
+            "1",
+            "1.0",
+            "1.0.0.0",
+            "v1.0.0",
+            "01.0.0",
+            "1.0.0-",
+            "1.0.0+",
+            "1.0.0-a..b",
+            "1.0.0-01",
+            "1.-1.0",
+            "1.0.0 ",
+            "0.1.0",
+            "2.0.0",
+            "99999999999999999999.0.0",
+            "1.0.x",
+        ];
+        for version in bad {
+            assert!(version_of(version, &mut Vec::new()).is_err(), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_newer_minor_version_is_a_warning() {
+        let mut warnings = Vec::new();
+        version_of("1.3.9", &mut warnings).unwrap();
+        assert!(warnings.is_empty());
+        version_of("1.4.0", &mut warnings).unwrap();
+        assert_eq!(warnings, ["ociVersion: 1.4.0 is newer than 1.3"]);
     }
 }

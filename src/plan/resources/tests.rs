@@ -1,18 +1,21 @@
 use super::*;
+use crate::error::Error;
 
-pub(super) fn linux(resources: &str) -> Linux {
-    serde_json::from_str(&format!("{{\"resources\": {resources}}}")).unwrap()
+/// The plan of the cgroup with these resources.
+pub(in crate::plan) fn planned(resources: &str) -> Result<Cgroup> {
+    let linux = serde_json::from_str(&format!("{{\"resources\": {resources}}}")).unwrap();
+    cgroup(&Property::new("linux", &linux))
 }
 
 /// The limits, one `file = value` a line.
 fn limits_of(resources: &str) -> String {
-    let limits = cgroup(&linux(resources)).unwrap().limits;
+    let limits = planned(resources).unwrap().limits;
     let lines: Vec<_> = limits.iter().map(|(file, value)| format!("{file} = {value}")).collect();
     lines.join("; ")
 }
 
-pub(super) fn refusal(resources: &str) -> String {
-    match cgroup(&linux(resources)) {
+pub(in crate::plan) fn refusal(resources: &str) -> String {
+    match planned(resources) {
         Err(Error::Config { property, .. }) => property,
         other => panic!("{resources}: {other:?}"),
     }
@@ -109,18 +112,18 @@ fn what_v2_cannot_do_is_refused_by_its_name() {
         (r#"{"blockIO":{"weight":5}}"#, "linux.resources.blockIO.weight"),
         (
             r#"{"blockIO":{"throttleReadBpsDevice":[{"major":-1,"minor":0,"rate":6}]}}"#,
-            "linux.resources.blockIO.throttleReadBpsDevice",
+            "linux.resources.blockIO.throttleReadBpsDevice[0].major",
         ),
         (
             r#"{"hugepageLimits":[{"pageSize":"2MB","limit":-2}]}"#,
-            "linux.resources.hugepageLimits.limit",
+            "linux.resources.hugepageLimits[0].limit",
         ),
-        (r#"{"rdma":{"a b":{"hcaHandles":3}}}"#, r#"linux.resources.rdma["a b"]"#),
-        (r#"{"rdma":{"a":{}}}"#, r#"linux.resources.rdma["a"]"#),
-        (r#"{"unified":{"../memory.max":"1"}}"#, r#"linux.resources.unified["../memory.max"]"#),
-        (r#"{"unified":{"memory":"1"}}"#, r#"linux.resources.unified["memory"]"#),
-        (r#"{"unified":{"cgroup.procs":"1"}}"#, r#"linux.resources.unified["cgroup.procs"]"#),
-        (r#"{"unified":{"":"1"}}"#, r#"linux.resources.unified[""]"#),
+        (r#"{"rdma":{"a b":{"hcaHandles":3}}}"#, "linux.resources.rdma.a b"),
+        (r#"{"rdma":{"a":{}}}"#, "linux.resources.rdma.a"),
+        (r#"{"unified":{"../memory.max":"1"}}"#, "linux.resources.unified.../memory.max"),
+        (r#"{"unified":{"memory":"1"}}"#, "linux.resources.unified.memory"),
+        (r#"{"unified":{"cgroup.procs":"1"}}"#, "linux.resources.unified.cgroup.procs"),
+        (r#"{"unified":{"":"1"}}"#, "linux.resources.unified."),
     ];
     for (resources, property) in table {
         assert_eq!(refusal(resources), property, "{resources}");
@@ -133,13 +136,16 @@ fn a_huge_page_size_is_a_number_and_a_unit() {
         ["", "MB", "2", "2mb", "02MB", "2MB/../../x", "../2MB", "2 MB", "2TB", "é2MB", "2é", "-2MB"]
     {
         let resources = format!(r#"{{"hugepageLimits":[{{"pageSize":{size:?},"limit":1}}]}}"#);
-        assert_eq!(refusal(&resources), "linux.resources.hugepageLimits.pageSize", "{size}");
+        assert_eq!(refusal(&resources), "linux.resources.hugepageLimits[0].pageSize", "{size}");
     }
 }
 
 #[test]
 fn a_cgroups_path_cannot_leave_the_tree() {
-    let path = |text: &str| checked_path(Some(text));
+    let path = |text: &str| {
+        let linux = serde_json::json!({"cgroupsPath": text});
+        cgroup(&Property::new("linux", &linux)).map(|cgroup| cgroup.path.unwrap())
+    };
     for good in ["/a", "/kubepods/burstable/pod1/c-2_3.4", "a/b", "/a:b:c", "/..a"] {
         assert_eq!(path(good), Ok(good.to_owned()));
     }
@@ -164,5 +170,4 @@ fn a_cgroups_path_cannot_leave_the_tree() {
         };
         assert_eq!(property, "linux.cgroupsPath");
     }
-    assert!(checked_path(None).is_err());
 }

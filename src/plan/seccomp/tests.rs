@@ -150,7 +150,8 @@ fn interfaces_of_other_machines_are_left_out() {
 
 /// Whether a profile can be used, with no_new_privs or without.
 fn usable(json: &str, no_new_privileges: bool) -> Result<Profile> {
-    profile_for(&serde_json::from_str(json).unwrap(), no_new_privileges)
+    let value = serde_json::from_str(json).unwrap();
+    profile_for(&Property::new("linux.seccomp", &value), no_new_privileges)
 }
 
 #[test]

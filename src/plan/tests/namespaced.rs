@@ -21,6 +21,13 @@ fn empty_texts_and_lists_of_what_is_not_supported_are_no_error() {
 }
 
 #[test]
+fn a_console_size_is_ignored_without_a_terminal() {
+    let large = json!({"height": 70_000, "width": 1});
+    let plan = changed(&[("/process/terminal", json!(false)), ("/process/consoleSize", large)]);
+    assert_eq!(plan.unwrap().process.console_size, None);
+}
+
+#[test]
 fn sysctls_need_the_namespace_that_they_belong_to() {
     let only = |kinds: &[&str]| {
         let list: Vec<Value> = kinds.iter().map(|kind| json!({"type": kind})).collect();

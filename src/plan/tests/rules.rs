@@ -1,8 +1,8 @@
 //! One wrong value each, and the error that names it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::error;
+use super::{error, full, plan};
 
 /// JSON pointer into the full configuration, the value put there (null: taken away), and how the
 /// error begins.
@@ -38,7 +38,7 @@ const RULES: &str = r#"
 /process/env ["A=\u0000"] => process.env[0]: has a NUL byte
 /process/cwd "rel" => process.cwd: "rel" is not an absolute path
 /process/cwd "" => process.cwd: "" is not an absolute path
-/process/consoleSize/width 65536 => process.consoleSize.width: 65536 is above
+/process/consoleSize/width 65536 => process.consoleSize.width: 65536 is not 0 to 65535
 /process/user/uid -1 => process.user.uid: invalid value: integer `-1`, expected u32
 /process/user/uid "1" => process.user.uid: invalid type: string
 /process/user/uid 4294967295 => process.user.uid: 4294967295 is not an id
@@ -85,7 +85,7 @@ const RULES: &str = r#"
 /linux/intelRdt {"closID": "x"} => linux.intelRdt: jec does not support it
 /linux/memoryPolicy {"mode": "MPOL_BIND"} => linux.memoryPolicy: jec does not support it
 
-/hooks {"prestart": [{"path": "/x"}]} => hooks: jec does not support it
+/hooks {"prestart": [{"path": "/x"}]} => hooks.prestart: jec does not support it
 /vm {"kernel": {"path": "/k"}} => vm: jec does not support it
 /windows {} => windows: jec does not support it
 /solaris {} => solaris: jec does not support it
@@ -99,5 +99,40 @@ fn each_rule_of_the_specification_is_an_error_that_names_the_property() {
         let value: Value = serde_json::from_str(value).unwrap();
         let found = error(&[(pointer, value)]);
         assert!(found.starts_with(message), "{pointer}: {found}");
+    }
+}
+
+#[test]
+fn a_missing_property_is_named_by_its_whole_path() {
+    let cases = [
+        (json!([]), "config.json: is not an object"),
+        (json!({"root": {}, "process": {}}), "ociVersion: is missing"),
+        (
+            json!({"ociVersion": "1.0.0", "root": {"readonly": true}, "process": {}}),
+            "root.path: is missing",
+        ),
+    ];
+    for (document, message) in cases {
+        assert_eq!(plan(document.to_string()).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn null_counts_as_missing_and_lists_are_followed() {
+    let mut document = full();
+    document["linux"]["uidMappings"] = json!([
+        {"containerID": 0, "hostID": 1000, "size": 1},
+        {"containerID": 1, "hostID": null, "size": 1},
+    ]);
+    let error = plan(document.to_string()).unwrap_err().to_string();
+    assert_eq!(error, "linux.uidMappings[1].hostID: is missing");
+    let mut document = full();
+    document["mounts"][3]["uidMappings"] = Value::Null;
+    document["mounts"][3]["gidMappings"] = Value::Null;
+    plan(document.to_string()).unwrap();
+    for place in ["/linux/resources", "/linux/resources/memory", "/process/user", "/root"] {
+        let property = place[1..].replace('/', ".");
+        let found = super::error(&[(place, json!([]))]);
+        assert_eq!(found, format!("{property}: is not an object"));
     }
 }

@@ -1,0 +1,150 @@
+//! A property of config.json: what stands there, and its path, for messages.
+//!
+//! The crate `oci_spec` gives the vocabulary (its enums) but not the reading: it takes a missing
+//! number for 0, and a map without `hostID` would map the container to the host's root. Here
+//! nothing has a default that is not written where it is read, and whatever is wrong is named by
+//! its whole path (`linux.uidMappings[1].size`).
+
+use std::ffi::{CString, OsStr};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// A value of the document; null where there is none, which is the same.
+#[derive(Clone)]
+pub struct Property<'d> {
+    path: String,
+    value: &'d Value,
+}
+
+impl<'d> Property<'d> {
+    /// `value`, which stands at `path`; the whole document has no path.
+    pub(super) fn new(path: &str, value: &'d Value) -> Self {
+        Self { path: path.into(), value }
+    }
+
+    /// A property below this object: names with dots between them.
+    pub(super) fn at(&self, path: &str) -> Result<Self> {
+        path.split('.').try_fold(self.clone(), |outer, name| {
+            let dot = if outer.path.is_empty() { "" } else { "." };
+            let inner = match outer.value {
+                Value::Null => outer.value,
+                Value::Object(object) => object.get(name).unwrap_or(&Value::Null),
+                _ => return Err(outer.wrong("is not an object")),
+            };
+            Ok(Self { path: format!("{}{dot}{name}", outer.path), value: inner })
+        })
+    }
+
+    /// The value itself, as serde reads it.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        self.ensure(!self.value.is_null(), "is missing")?;
+        T::deserialize(self.value).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    /// What `read` makes of a property that may be absent.
+    pub(super) fn optional<T>(
+        &self,
+        path: &str,
+        read: impl FnOnce(&Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let found = self.at(path)?;
+        if found.value.is_null() { Ok(None) } else { read(&found).map(Some) }
+    }
+
+    /// A value that may be absent.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        self.optional(path, Self::read)
+    }
+
+    /// What `read` makes of the elements of a list; an absent one is empty.
+    pub(super) fn each<T>(
+        &self,
+        path: &str,
+        mut read: impl FnMut(&Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let list = self.at(path)?;
+        let items = match list.value {
+            Value::Null => [].iter(),
+            Value::Array(items) => items.iter(),
+            _ => return Err(list.wrong("is not a list")),
+        };
+        let places = items.enumerate().map(|(at, item)| (format!("{}[{at}]", list.path), item));
+        places.map(|(path, value)| read(&Self { path, value })).collect()
+    }
+
+    /// What `read` makes of the entries of a map, in the order of their keys.
+    pub(super) fn each_entry<T>(
+        &self,
+        path: &str,
+        mut read: impl FnMut(&'d str, &Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let map = self.at(path)?;
+        let Some(entries) = map.value.as_object() else {
+            map.ensure(map.value.is_null(), "is not an object")?;
+            return Ok(Vec::new());
+        };
+        let entry = |(key, value): (&'d String, _)| {
+            read(key, &Self { path: format!("{}.{key}", map.path), value })
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    /// A number within `range`, in the type that the kernel has for it.
+    pub(super) fn within<T: TryFrom<i128>>(&self, range: RangeInclusive<i128>) -> Result<T> {
+        let value: i128 = self.read()?;
+        let fits = T::try_from(value).ok().filter(|_| range.contains(&value));
+        let problem = || format!("{value} is not {} to {}", range.start(), range.end());
+        fits.ok_or_else(|| self.wrong(problem()))
+    }
+
+    /// Text as the kernel takes it: ended by a NUL byte, which JSON can hold (`\u0000`) and a C
+    /// string cannot. What stood after it would be lost in silence.
+    pub(super) fn c_string(&self) -> Result<CString> {
+        self.to_c_string(self.read::<String>()?)
+    }
+
+    /// The same with what was made of the text.
+    pub(super) fn to_c_string(&self, text: impl AsRef<OsStr>) -> Result<CString> {
+        CString::new(text.as_ref().as_bytes())
+            .map_err(|error| self.wrong(format!("has a NUL byte at {}", error.nul_position())))
+    }
+
+    /// A path that starts with a slash.
+    pub(super) fn absolute(&self) -> Result<CString> {
+        let path: String = self.read()?;
+        let problem = format!("{path:?} is not an absolute path");
+        self.ensure(path.starts_with('/'), problem)?;
+        self.to_c_string(path)
+    }
+
+    /// Refuses the property, unless what it has to fulfil holds.
+    pub(super) fn ensure(&self, holds: bool, problem: impl Display) -> Result<()> {
+        if holds { Ok(()) } else { Err(self.wrong(problem)) }
+    }
+
+    /// Refuses properties below this one, each unless it has a value (as JSON) that is harmless.
+    pub(super) fn refuse(&self, harmless: &[(&str, &str)], problem: &str) -> Result<()> {
+        harmless.iter().try_for_each(|(path, harmless)| {
+            let found = self.at(path)?;
+            let is_harmless = found.value.is_null() || format!("{}", found.value) == *harmless;
+            found.ensure(is_harmless, problem)
+        })
+    }
+
+    /// The error that names this property.
+    pub(super) fn wrong(&self, problem: impl Display) -> Error {
+        let shown = if self.path.is_empty() { "config.json" } else { &self.path };
+        Error::config(shown, problem.to_string())
+    }
+
+    /// A warning that names this property.
+    pub(super) fn warning(&self, text: impl Display) -> String {
+        format!("{}: {text}", self.path)
+    }
+}
