@@ -9,6 +9,7 @@
 mod files;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -88,7 +89,7 @@ pub struct State {
     /// The bundle's path.
     pub bundle: String,
     /// The configuration's annotations.
-    pub annotations: std::collections::BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
     /// When init started, in clock ticks since boot (proc_pid_stat(5), field 22).
     #[serde(default)]
     pub started: u64,
@@ -108,7 +109,7 @@ pub struct Container {
     proc: std::rc::Rc<OwnedFd>,
     /// What was written first.
     pub intent: Intent,
-    annotations: std::collections::BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
     started: Cell<(i32, u64)>,
 }
 
@@ -190,7 +191,7 @@ impl States {
         // The directory's name is the id, whatever a file in it says.
         let intent = Intent { id: id.into(), ..intent.unwrap_or_else(|| Intent::unknown(id)) };
         let (proc, started) = (self.proc.clone(), Cell::default());
-        Ok(Container { dir, proc, intent, annotations: Default::default(), started })
+        Ok(Container { dir, proc, intent, annotations: BTreeMap::default(), started })
     }
 
     /// Removes the directory of a container, and the temporary pid file. What is

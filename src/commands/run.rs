@@ -34,6 +34,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
         Place::At(placement) => Some(placement),
         Place::Nowhere { why } => {
+            refuse_device_makers(&plan, &why)?;
             say(&format!("no cgroup, so no limits: {why}"));
             None
         }
@@ -58,6 +59,22 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         }
         (result, _) => cleaned.and(result),
     }
+}
+
+/// Who may make device nodes is kept from the disks by the device program of a
+/// cgroup, or by a user namespace: without both, rules would be words only.
+fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
+    const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
+    let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
+    if !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user() {
+        return Ok(());
+    }
+    Err(Error::machine(
+        format!(
+            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules: {why}"
+        ),
+        "take CAP_MKNOD away, or give the container a user namespace",
+    ))
 }
 
 /// The rows that come before there is a plan; the last time this returns, jec is sealed.
@@ -93,14 +110,13 @@ fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(
 fn plan(args: &RunArgs) -> Result<Plan> {
     let machine = machine(&args.container)?;
     let target = Target::find(&args.container, args.bundle.as_deref(), &machine)?;
-    let mut plan = match &target {
-        Target::Bundle { id, directory } => Plan::from_bundle(id, directory)?,
-        _ => {
-            let spec = flags::spec(&args.container, &target, &machine)?;
-            let text = flags::json(&spec)?;
-            let id = args.container.name.as_deref().unwrap_or(&machine.id);
-            Plan::from_spec(id, &machine.directory, &spec, &text)?
-        }
+    let mut plan = if let Target::Bundle { id, directory } = &target {
+        Plan::from_bundle(id, directory)?
+    } else {
+        let spec = flags::spec(&args.container, &target, &machine)?;
+        let text = flags::json(&spec)?;
+        let id = args.container.name.as_deref().unwrap_or(&machine.id);
+        Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
     let size = terminal::size(std::io::stdin().as_fd());
     if plan.process.terminal && plan.process.console_size.is_none() {

@@ -27,48 +27,43 @@ pub fn run(args: &StagesArgs) -> Result<u8, Failure> {
 
 /// A column for each process; a row stands in the column of the one that runs it.
 fn table() -> String {
-    let mut text = format!("{:3} {:16}{:16}{:16}what\n", "", "RUNTIME", "MIDDLE", "INIT");
+    let mut lines = vec![format!("{:3} {:16}{:16}{:16}what", "", "RUNTIME", "MIDDLE", "INIT")];
     let mut part = "";
     for (at, stage) in STAGES.iter().enumerate() {
         if part != stage.part {
             part = stage.part;
-            text.push_str(&format!("\n{part}\n"));
+            lines.push(format!("\n{part}"));
         }
         let column = |side| if stage.side() == side { stage.name } else { "" };
         let (runtime, middle, init) =
             (column(Side::Runtime), column(Side::Middle), column(Side::Init));
         let what = stage.what;
-        text.push_str(&format!("{:3} {runtime:16}{middle:16}{init:16}{what}\n", at + 1));
+        lines.push(format!("{:3} {runtime:16}{middle:16}{init:16}{what}", at + 1));
     }
-    text + "\njec stages NAME explains one.\n"
+    lines.push("\njec stages NAME explains one.".into());
+    lines.join("\n")
 }
 
 fn page(stage: &Stage) -> String {
     let Stage { name, part, what, doc, when, .. } = stage;
-    let mut text = format!("{name}: {what}\n\n");
-    let lines = [
+    let source = format!("src/stages/{}.rs", stage.module().replace('-', "_"));
+    let labelled = [
         ("side", stage.side().name()),
         ("part", *part),
         ("when", when.text),
         ("here", doc.why_here),
         ("man", doc.man),
         ("spec", doc.spec),
+        ("chapter", stage.module()),
+        ("source", &*source),
     ];
-    for (label, line) in lines {
-        text.push_str(&format!("  {label:8}{line}\n"));
-    }
-    text.push_str(&format!(
-        "  chapter {}\n  source  src/stages/{}.rs\n",
-        stage.module(),
-        stage.module().replace('-', "_")
-    ));
-    for order in ORDER.iter().filter(|order| order.after == *name) {
-        text.push_str(&format!("  after   {}: {}\n", order.before, order.because));
-    }
-    for order in ORDER.iter().filter(|order| order.before == *name) {
-        text.push_str(&format!("  before  {}: {}\n", order.after, order.because));
-    }
-    text
+    let mut lines = vec![format!("{name}: {what}\n")];
+    lines.extend(labelled.map(|(label, text)| format!("  {label:8}{text}")));
+    let after = ORDER.iter().filter(|order| order.after == *name);
+    lines.extend(after.map(|order| format!("  after   {}: {}", order.before, order.because)));
+    let before = ORDER.iter().filter(|order| order.before == *name);
+    lines.extend(before.map(|order| format!("  before  {}: {}", order.after, order.because)));
+    lines.join("\n")
 }
 
 fn object(stage: &Stage) -> serde_json::Value {

@@ -45,6 +45,7 @@ impl Baton {
     }
 
     /// The same end, for a child that has a copy of our descriptors.
+    #[must_use]
     pub fn share(&self) -> Self {
         Self { socket: Rc::clone(&self.socket) }
     }
