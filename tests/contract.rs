@@ -57,31 +57,21 @@ fn modules() -> Vec<String> {
 
 /// A file without comments, strings, and what is compiled for tests only: what is left are code lines.
 fn code(path: &Path) -> Vec<String> {
-    if path.components().any(|part| part.as_os_str().to_string_lossy().contains("tests")) {
+    if path.to_string_lossy().contains("tests") {
         return Vec::new();
     }
     let text = read(path);
     let mut lines = Vec::new();
-    let mut skipped: Option<i32> = None;
-    for line in text.lines() {
-        let line = without_comment_and_strings(line);
-        if line.trim().is_empty() {
-            continue;
+    let mut for_tests = false;
+    for line in text.lines().map(without_comment_and_strings) {
+        // rustfmt ends an item of the outermost level with `;` or a brace in the first column.
+        let ends =
+            line == "}" || (for_tests && !line.starts_with([' ', '#']) && line.ends_with(';'));
+        for_tests |= line.trim() == "#[cfg(test)]";
+        if !for_tests && !line.trim().is_empty() {
+            lines.push(line);
         }
-        if line.trim() == "#[cfg(test)]" {
-            skipped = Some(0);
-            continue;
-        }
-        if let Some(depth) = &mut skipped {
-            *depth += braces(&line);
-            let one_line = *depth == 0 && line.trim_end().ends_with([';', '}']);
-            let attribute = line.trim_start().starts_with("#[");
-            if one_line && !attribute {
-                skipped = None;
-            }
-            continue;
-        }
-        lines.push(line);
+        for_tests &= !ends;
     }
     lines
 }
@@ -94,12 +84,8 @@ fn without_comment_and_strings(line: &str) -> String {
             '\\' if quoted => drop(characters.next()),
             '"' => quoted = !quoted,
             '/' if !quoted && characters.peek() == Some(&'/') => break,
-            '\'' if !quoted && line.contains("'\"'") => {
-                // The character literal '"'.
-                if characters.peek() == Some(&'"') {
-                    characters.next();
-                }
-            }
+            // The character literal '"'.
+            '\'' if !quoted && characters.next_if_eq(&'"').is_some() => {}
             _ if !quoted => out.push(character),
             _ => {}
         }

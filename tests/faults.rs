@@ -206,7 +206,7 @@ fn whoever_kills_delete_at_any_call_leaves_nothing_after_one_more_delete() {
 fn whoever_kills_a_forced_delete_of_a_running_container_leaves_nothing_after_one_more() {
     own_view();
     let world = World::new();
-    let hold = |id: &str| {
+    let start = |id: &str| {
         let root = world.rootfs().to_string_lossy().into_owned();
         let mut args = vec!["--name", id];
         args.extend(flags());
@@ -215,7 +215,7 @@ fn whoever_kills_a_forced_delete_of_a_running_container_leaves_nothing_after_one
         world.hold(&args)
     };
     let id = world.id("calm");
-    let held = hold(&id);
+    let held = start(&id);
     until("the state says running", || world.state(&id)["status"] == "running");
     let calm = trace(delete(&world, &id, &["--force"]), PATIENCE, never);
     assert_eq!((calm.code, held.wait().code), (0, 137));
@@ -227,7 +227,7 @@ fn whoever_kills_a_forced_delete_of_a_running_container_leaves_nothing_after_one
     let mut faults = Vec::new();
     for call in &chosen {
         let id = world.id(&format!("f{}", call.nth));
-        let held = hold(&id);
+        let held = start(&id);
         // Before that, jec would tell that its container was taken away.
         until("the state says running", || world.state(&id)["status"] == "running");
         let act = at(call.role, call.nth, Act::Kill);

@@ -103,7 +103,8 @@ fn every_signal_that_jec_gets_reaches_the_program() {
     // output, the faults are about jec's own code, and TSTP, TTIN, TTOU stop jec with the program.
     let not = [4, 5, 7, 8, 9, 11, 13, 17, 19, 20, 21, 22];
     let signals: Vec<i32> = (1..=31).chain([34, 50, 64]).filter(|n| !not.contains(n)).collect();
-    let traps: String = signals.iter().map(|n| format!("trap 'echo {n}' {n}; ")).collect();
+    let traps: Vec<_> = signals.iter().map(|n| format!("trap 'echo {n}' {n}; ")).collect();
+    let traps = traps.concat();
     let script = format!("{traps} echo ready; while :; do sleep 0.01; done");
     let mut jec = command(&world, &["sh", "-c", &script]);
     let mut jec = jec.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("jec");

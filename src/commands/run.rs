@@ -36,6 +36,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
         Place::At(placement) => Some(placement),
         Place::Nowhere { why } => {
+            refuse_device_makers(&plan, &why)?;
             say(&format!("no cgroup, so no limits: {why}"));
             None
         }
@@ -60,6 +61,22 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         }
         (result, _) => cleaned.and(result),
     }
+}
+
+/// Who may make device nodes is kept from the disks by the device program of a
+/// cgroup, or by a user namespace: without both, rules would be words only.
+fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
+    const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
+    let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
+    if !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user() {
+        return Ok(());
+    }
+    Err(Error::machine(
+        format!(
+            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules: {why}"
+        ),
+        "take CAP_MKNOD away, or give the container a user namespace",
+    ))
 }
 
 /// The rows that come before there is a plan; the last time this returns, jec is sealed.

@@ -17,8 +17,8 @@ pub fn spawn_unblocked(command: &mut std::process::Command) -> Result<std::proce
         Ok(child) => (Ok(()), Some(child)),
         Err(error) => (Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))), None),
     };
-    let args = format_args!("{:?}, {:?}", command.get_program(), command.get_args());
-    record("execve", args, result)?;
+    let program = command.get_program().display();
+    record("execve", format_args!("{program}, {:?}", command.get_args()), result)?;
     child.ok_or_else(|| crate::error::Error::differs("execve", "a process", "none"))
 }
 
