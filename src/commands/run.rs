@@ -16,7 +16,10 @@ use crate::stages::walk::{self, rows, walk};
 use crate::stages::{Command, Stage};
 use crate::state::{States, Status};
 use crate::sys::process::End;
-use crate::sys::{Recorder, signal, terminal};
+use crate::sys::{Recorder, file, signal, terminal};
+
+/// State and cgroup directories are for their owner to write.
+const SET_UP_UMASK: u32 = 0o022;
 
 /// Runs a container to its end; the exit status is the program's.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
@@ -25,6 +28,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
     begin(&proc)?;
+    // With the user's own (0777?) an ordinary user could not open what she makes.
+    file::umask(SET_UP_UMASK)?;
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
     let plan = plan(args)?;
