@@ -27,6 +27,17 @@ fn command(world: &World, words: &[&str]) -> Command {
     command
 }
 
+/// The same, to be traced: set-uid helpers (newuidmap) gain nothing under a tracer.
+fn traceable(world: &World, flags: &[&str], words: &[&str]) -> Command {
+    let mut command = world.jec();
+    command.arg("run").args(flags);
+    if !is_root() {
+        command.args(["--userns", "single"]);
+    }
+    command.arg(world.rootfs()).args(words).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 /// For a shell of the host: `jec --root … run FLAGS ./rootfs`.
 fn words(world: &World, flags: &str) -> String {
     let (jec, state, root) = (jec_path(), world.path("state"), world.rootfs());
@@ -128,13 +139,8 @@ fn a_signal_during_set_up_ends_it_and_leaves_nothing() {
     own_view();
     let world = World::new();
     let program = ["sh", "-c", "sleep 0.2"];
-    let quiet = |command: &mut Command| {
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-    };
     let traced = |act: &mut (dyn FnMut(&trace::Call) -> Act + Send)| {
-        let mut command = command(&world, &program);
-        quiet(&mut command);
-        trace(command, Duration::from_secs(20), act)
+        trace(traceable(&world, &[], &program), Duration::from_secs(20), act)
     };
     let calm = traced(&mut |_| Act::Go);
     let count = calm.calls.iter().filter(|call| call.role == JEC).count();
@@ -291,9 +297,7 @@ fn delete_says_what_it_found() {
 fn a_container_that_is_being_made_is_not_deleted_without_force() {
     let world = World::new();
     let id = world.id("new");
-    let mut jec = world.jec();
-    jec.args(["run", "--name", &id]).arg(world.rootfs()).arg("true");
-    jec.stdout(Stdio::null()).stderr(Stdio::null());
+    let jec = traceable(&world, &["--name", &id], &["true"]);
     let mut said = None;
     let traced = trace(jec, Duration::from_secs(20), |call| {
         if call.role == trace::INIT && said.is_none() {
@@ -520,8 +524,7 @@ fn a_stopped_jec_stops_its_container_and_goes_on_with_it() {
 #[test]
 fn the_command_line_of_ps_says_what_each_process_is() {
     let world = World::new();
-    let mut jec = command(&world, &["true"]);
-    jec.stdout(Stdio::null()).stderr(Stdio::null());
+    let jec = traceable(&world, &[], &["true"]);
     let mut names = std::collections::BTreeSet::new();
     trace(jec, Duration::from_secs(20), |call| {
         let comm = fs::read_to_string(format!("/proc/{}/comm", call.pid)).unwrap_or_default();

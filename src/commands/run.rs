@@ -20,7 +20,7 @@ use crate::sys::{Recorder, file, signal, terminal};
 
 /// Runs a container to its end; the exit status is the program's.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
-    // Modes are meant as written, whatever umask jec was started with.
+    // Modes are meant as written; with a umask of 0777 a user could not open what she makes.
     file::umask(0o022)?;
     let proc = open_proc()?;
     if args.explain {

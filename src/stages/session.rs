@@ -12,16 +12,12 @@ use nix::errno::Errno;
 
 use crate::error::Result;
 use crate::sides::Init;
-use crate::sys::{attributes, file};
-
-/// What is made during set-up is writable by its owner only.
-const SET_UP_UMASK: u32 = 0o022;
+use crate::sys::attributes;
 
 /// Cuts the ties.
 pub fn run(_: &mut Init) -> Result<()> {
     attributes::set_undumpable()?;
     attributes::setsid()?;
-    file::umask(SET_UP_UMASK)?;
     // Without a name: one with a name that exists is joined instead of made, and
     // any user of the host can make one of the name that we would choose.
     match attributes::new_session_keyring() {
