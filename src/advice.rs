@@ -19,6 +19,13 @@ const NO_CALL: Errno = Errno::UnknownErrno;
 /// alone would not tell. A stage with an early row has one name here.
 #[rustfmt::skip]
 const ADVICE: &[(&str, Errno, &str, &str)] = &[
+    ("seal", Errno::ENOSYS, "a kernel before Linux 5.2, or a filter above us that does not know the call: jec itself runs in a container", "uname -r; grep Seccomp: /proc/self/status"),
+    ("seal", Errno::EACCES, "files in memory may not be executed here", "sysctl vm.memfd_noexec"),
+    ("seal", Errno::ENOMEM, "the copy of jec in memory does not fit into the limit of the cgroup that jec runs in", "cat /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/memory.max"),
+    ("record", Errno::ENOSPC, "the file system of the state directory is full, or has no inodes left", "df -h /run/jec; df -i /run/jec"),
+    ("record", Errno::EROFS, "the state directory is on a read-only file system; --root chooses another", "findmnt -T /run/jec"),
+    ("record", Errno::EDQUOT, "this user has used up her share of the file system of the state directory", "quota; df -h $XDG_RUNTIME_DIR"),
+    ("record", Errno::ENOENT, "the state directory was removed while jec was at work: another `jec delete --force`", "ls -l /run/jec"),
     ("console-socket", Errno::EMFILE, "jec was started with hardly any file descriptors allowed", "ulimit -n"),
     ("filter", Errno::EINVAL, "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)", "grep Seccomp /proc/self/status"),
     ("filter", Errno::EPERM, "jec itself runs under a filter, of a container perhaps, that refuses seccomp(2)", "grep Seccomp /proc/self/status"),
@@ -111,6 +118,10 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("program", Errno::EFBIG, "jec looks for HOME in the container's /etc/passwd, and reads no more than 1 MiB", "ls -l etc/passwd in the root; or set HOME in process.env"),
     ("program", Errno::EILSEQ, "jec looks for HOME in the container's /etc/passwd, which is not UTF-8", "file etc/passwd in the root; or set HOME in process.env"),
     ("program", Errno::EAGAIN, "jec looks for HOME in the container's /etc/passwd, which is a fifo and not a file", "ls -l etc/passwd in the root; or set HOME in process.env"),
+    ("created", Errno::ENOENT, "the directory of --pid-file does not exist, or another `jec delete --force` has removed the state", "ls -ld the directory of --pid-file; ls /run/jec"),
+    ("created", Errno::EACCES, "this user may not write where --pid-file is to be", "ls -ld the directory of --pid-file"),
+    ("created", Errno::EISDIR, "--pid-file names a directory, and a file is wanted", "ls -ld the directory of --pid-file"),
+    ("created", Errno::ENOSPC, "the file system of the state directory or of --pid-file is full", "df -h /run/jec; df -i /run/jec"),
     ("seccomp", Errno::EACCES, "without process.noNewPrivileges a filter takes CAP_SYS_ADMIN", "grep Cap /proc/self/status"),
     ("seccomp", Errno::EBUSY, "jec itself runs under a filter with a listener, and the kernel knows one listener only", "grep Seccomp /proc/self/status"),
     ("seccomp", Errno::ENOMEM, "this filter and those that jec runs under are longer than the kernel takes together (32768 instructions)", "grep Seccomp_filters /proc/self/status"),
@@ -126,6 +137,16 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("exec", Errno::EPERM, "the filter refuses execve(2) with these arguments", "jec run --seccomp none"),
     ("exec", Errno::ETXTBSY, "somebody has the file open for writing", "fuser -v the file"),
     ("running", NO_CALL, "execve(2) failed, and the filter refuses what init needs to say why: sendmsg(2)", "allow sendmsg in linux.seccomp, and try again"),
+    ("running", Errno::ENOENT, "the state is gone: another `jec delete --force` has ended the container while it started", "ls /run/jec"),
+    ("running", Errno::ENOSPC, "the file system of the state directory is full", "df -h /run/jec; df -i /run/jec"),
+    ("running", Errno::EROFS, "the file system of the state directory has become read-only, perhaps after an error of the disk", "findmnt -T /run/jec; dmesg | tail"),
+    ("kill-all", Errno::ETIMEDOUT, "a killed process does not end: it waits in the kernel, mostly for a disk or a network file system", "ps -eo pid,stat,wchan:30,cmd | grep ' D'"),
+    ("kill-all", Errno::EACCES, "the cgroup belongs to somebody else: delete a container as the user who made it", "ls -ld /sys/fs/cgroup/jec/*"),
+    ("kill-all", Errno::EPERM, "the process belongs to somebody else: delete a container as the user who made it", "ls -l /run/jec; id -u"),
+    ("remove", Errno::EBUSY, "something is still in the cgroup: a process that came from outside, or a cgroup that somebody uses", "find /sys/fs/cgroup/jec -name cgroup.procs -exec grep -H . {} +"),
+    ("remove", Errno::EACCES, "the cgroup or the state belongs to somebody else: delete a container as the user who made it", "ls -ld /run/jec /run/jec/*"),
+    ("remove", Errno::EISDIR, "there is a directory in the state directory, and jec makes none: look at it before you remove it", "ls -lR /run/jec"),
+    ("remove", Errno::ENOTEMPTY, "somebody has written into the state directory meanwhile; `jec delete --force` once more", "ls -l /run/jec/*"),
 ];
 
 /// The advice for an error in a stage, where there is one.

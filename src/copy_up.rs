@@ -26,24 +26,24 @@ pub fn copy(place: BorrowedFd, to: BorrowedFd, own_mode: bool) -> Result<()> {
     if !own_mode {
         like(target.as_fd(), &file::fstat(from.as_fd())?)?;
     }
-    copy_directory(&from, &target, MAX_DEPTH)
+    copy_directory(from.as_fd(), &target, MAX_DEPTH)
 }
 
-fn copy_directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
+fn copy_directory(from: BorrowedFd, to: &OwnedFd, depth: usize) -> Result<()> {
     if depth == 0 {
         return Err(Error::config("tmpcopyup", "the directory is nested more than 64 deep"));
     }
-    for name in directory::names(from.as_fd())? {
-        let entry = file::openat(from.as_fd(), &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
+    for name in directory::names(from)? {
+        let entry = file::openat(from, &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
         let stat = file::fstat(entry.as_fd())?;
         let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
         match kind {
             SFlag::S_IFDIR => {
                 file::mkdirat(to.as_fd(), &name, 0o700)?;
                 let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-                let below = file::openat(from.as_fd(), &name, how, 0)?;
+                let below = file::openat(from, &name, how, 0)?;
                 let target = file::openat(to.as_fd(), &name, how, 0)?;
-                copy_directory(&below, &target, depth - 1)?;
+                copy_directory(below.as_fd(), &target, depth - 1)?;
                 like(target.as_fd(), &stat)?;
             }
             SFlag::S_IFLNK => {
@@ -52,7 +52,7 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<()> {
                 let link = file::openat(to.as_fd(), &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
                 file::fchown(link.as_fd(), stat.st_uid, stat.st_gid)?;
             }
-            SFlag::S_IFREG => copy_file(from.as_fd(), to.as_fd(), &name, &stat)?,
+            SFlag::S_IFREG => copy_file(from, to.as_fd(), &name, &stat)?,
             // Sockets, fifos and devices have no content to copy.
             _ => {}
         }

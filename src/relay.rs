@@ -36,6 +36,8 @@ pub struct Terminal {
     to_program: VecDeque<u8>,
     to_user: VecDeque<u8>,
     input_open: bool,
+    /// What was read last does not end a line.
+    ends_in_line: bool,
     output_open: bool,
 }
 
@@ -62,7 +64,15 @@ impl Terminal {
             .then(|| UserTerminal::raw(stdin.as_fd()))
             .transpose()?;
         let (to_program, to_user) = (VecDeque::new(), VecDeque::new());
-        Ok(Some(Self { master, user, to_program, to_user, input_open: true, output_open: true }))
+        Ok(Some(Self {
+            master,
+            user,
+            to_program,
+            to_user,
+            input_open: true,
+            ends_in_line: false,
+            output_open: true,
+        }))
     }
 
     /// The size of the user's terminal becomes that of the container's.
@@ -80,9 +90,14 @@ impl Terminal {
         match file::read(std::io::stdin().as_fd(), &mut buffer) {
             Ok(0) | Err(_) => {
                 self.input_open = false;
-                self.to_program.push_back(END_OF_INPUT);
+                // Behind half a line Ctrl-D only sends that off; the next one is the end (termios(3), VEOF).
+                let times = if self.ends_in_line { 2 } else { 1 };
+                self.to_program.extend(std::iter::repeat_n(END_OF_INPUT, times));
             }
-            Ok(count) => self.to_program.extend(&buffer[..count]),
+            Ok(count) => {
+                self.to_program.extend(&buffer[..count]);
+                self.ends_in_line = !matches!(buffer[count - 1], b'\n' | b'\r');
+            }
         }
     }
 

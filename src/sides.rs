@@ -255,6 +255,14 @@ impl<'a> Runtime<'a> {
         }
     }
 
+    /// Closes what only set-up and waiting needed. Cleaning up opens files, and
+    /// must not fail because too many are open already.
+    pub fn let_go(&mut self) {
+        (self.baton, self.console, self.placement, self.signals) = (None, None, None, None);
+        self.sources.clear();
+        self.received.clear();
+    }
+
     /// How the child ended that should have answered.
     pub fn how_it_died(&mut self) -> Error {
         let (who, child) = match (&self.init, &self.middle) {

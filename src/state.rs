@@ -6,26 +6,28 @@
 //! old one or the new one. A state that cannot be read falls back to the
 //! intent, so that `jec delete --force` always knows what to look for.
 
+mod files;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
-use std::fmt::Write as _;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::FileStat;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::sys::{credentials, directory, file};
+use crate::sys::{credentials, file};
+use files::{
+    NEW, boot_id, c_string, check_owner, default_root, empty, gone, json, replace, start_time,
+};
 
 /// The version of the OCI runtime specification that states claim.
 pub const OCI_VERSION: &str = "1.3.0";
 /// No file of ours is larger.
 const LIMIT: usize = 64 * 1024 * 1024;
-const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
 
 /// The status words of the specification (runtime.md, "State").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +131,16 @@ impl States {
         Ok(Self { dir, proc })
     }
 
+    /// Tells early that an id is taken, before its cgroup is found in use. Only
+    /// [`Self::create`] decides.
+    pub fn refuse_taken(&self, id: &str) -> Result<()> {
+        match self.open_directory(&c_string(id)?) {
+            Ok(_) => Err(taken(id)),
+            Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes the id: of two that want it, one gets it. Writes the intent and the configuration.
     pub fn create(
         &self,
@@ -138,10 +150,7 @@ impl States {
     ) -> Result<Container> {
         let name = c_string(&plan.id)?;
         match file::mkdirat(self.dir.as_fd(), &name, 0o700) {
-            Err(error) if error.errno() == Errno::EEXIST as i32 => {
-                let problem = "exists already; `jec delete --force` removes it";
-                return Err(Error::state(&plan.id, problem));
-            }
+            Err(error) if error.errno() == Errno::EEXIST as i32 => return Err(taken(&plan.id)),
             other => other?,
         }
         let intent = Intent {
@@ -151,14 +160,14 @@ impl States {
             boot: String::new(),
             pid_file,
         };
-        self.fill(&name, plan, intent).inspect_err(|_| {
+        self.open_directory(&name).and_then(|dir| self.fill(dir, plan, intent)).inspect_err(|_| {
             // The first error is the one to tell; what could not be removed, delete --force will.
-            drop(self.remove_by_name(&name));
+            drop(self.open_directory(&name).and_then(|dir| empty(dir.as_fd())));
+            drop(file::unlinkat(self.dir.as_fd(), &name, true));
         })
     }
 
-    fn fill(&self, name: &CStr, plan: &Plan, intent: Intent) -> Result<Container> {
-        let dir = self.open_directory(name)?;
+    fn fill(&self, dir: OwnedFd, plan: &Plan, intent: Intent) -> Result<Container> {
         let intent = Intent { boot: boot_id(self.proc.as_fd())?, ..intent };
         replace(dir.as_fd(), c"intent.json", &json(&intent)?)?;
         let config = file::openat(dir.as_fd(), c"config.json", NEW, 0o600)?;
@@ -177,10 +186,10 @@ impl States {
                 error
             }
         })?;
-        let intent = file::read_file(dir.as_fd(), c"intent.json", LIMIT)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_else(|| Intent::unknown(id));
+        let text = file::read_file(dir.as_fd(), c"intent.json", LIMIT).ok();
+        let intent = text.and_then(|text| serde_json::from_str(&text).ok());
+        // The directory's name is the id, whatever a file in it says.
+        let intent = Intent { id: id.into(), ..intent.unwrap_or_else(|| Intent::unknown(id)) };
         let (proc, started) = (self.proc.clone(), Cell::default());
         Ok(Container { dir, proc, intent, annotations: BTreeMap::new(), started })
     }
@@ -193,27 +202,16 @@ impl States {
             gone(file::unlinkat(file::HERE, &temporary, false))?;
         }
         let name = c_string(&container.intent.id)?;
-        let dir = match self.open_directory(&name) {
+        let found = match self.open_directory(&name) {
             Err(error) if error.errno() == Errno::ENOENT as i32 => return Ok(()),
-            other => other?,
+            other => file::fstat(other?.as_fd())?,
         };
-        let (found, ours) = (file::fstat(dir.as_fd())?, file::fstat(container.dir.as_fd())?);
-        let same = (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino);
-        if same { self.remove_by_name(&name) } else { Ok(()) }
-    }
-
-    fn remove_by_name(&self, name: &CStr) -> Result<()> {
-        let dir = match self.open_directory(name) {
-            Err(error) if error.errno() == Errno::ENOENT as i32 => return Ok(()),
-            other => other?,
-        };
-        // The intent goes last: until then, what is left can still be found.
-        let mut names = directory::names(dir.as_fd())?;
-        names.sort_by_key(|name| name.as_c_str() == c"intent.json");
-        for file in &names {
-            gone(file::unlinkat(dir.as_fd(), file, false))?;
+        let ours = file::fstat(container.dir.as_fd())?;
+        if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino) {
+            return Ok(());
         }
-        gone(file::unlinkat(self.dir.as_fd(), name, true))
+        empty(container.dir.as_fd())?;
+        gone(file::unlinkat(self.dir.as_fd(), &name, true))
     }
 
     fn open_directory(&self, name: &CStr) -> Result<OwnedFd> {
@@ -285,66 +283,6 @@ impl Container {
     }
 }
 
-/// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
-fn default_root(uid: u32) -> String {
-    if uid == 0 {
-        return "/run/jec".into();
-    }
-    std::env::var("XDG_RUNTIME_DIR")
-        .ok()
-        .filter(|dir| dir.starts_with('/') && std::path::Path::new(dir).is_dir())
-        .map_or_else(|| format!("/tmp/jec-{uid}"), |dir| format!("{dir}/jec"))
-}
-
-fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
-    if stat.st_uid == uid && stat.st_mode & 0o022 == 0 {
-        return Ok(());
-    }
-    let lacks = format!(
-        "the state directory {path} belongs to uid {} with mode {:#o}: somebody else could write into it",
-        stat.st_uid,
-        stat.st_mode & 0o7777
-    );
-    Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
-}
-
-/// Replaces a file as a whole: a reader sees the old one or the new one.
-fn replace(dir: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
-    let mut temporary = name.to_string_lossy().into_owned();
-    write!(temporary, ".new").map_err(|_| Error::config("name", "cannot be written"))?;
-    let temporary = c_string(&temporary)?;
-    let out = file::openat(dir, &temporary, NEW, 0o600)?;
-    file::write(out.as_fd(), text.as_bytes())?;
-    file::fsync(out.as_fd())?;
-    file::renameat(dir, &temporary, name)?;
-    file::fsync(dir)
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::config("state", error.to_string()))
-}
-
-fn boot_id(proc: BorrowedFd) -> Result<String> {
-    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?.trim().into())
-}
-
-/// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
-/// may hold anything. None when there is no such process, or only its zombie.
-fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
-    let text = file::read_file(proc, &c_string(&format!("{pid}/stat")).ok()?, 4096).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
-}
-
-/// What was to be removed and is not there is removed.
-fn gone(result: Result<()>) -> Result<()> {
-    match result {
-        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
-        other => other,
-    }
-}
-
-fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::config("path", "contains a NUL byte"))
+fn taken(id: &str) -> Error {
+    Error::state(id, "exists already; `jec delete --force` removes it")
 }

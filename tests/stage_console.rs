@@ -199,9 +199,12 @@ fn the_terminal_belongs_to_the_user_of_the_process_and_the_group_of_devpts() {
     assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (1234, 5, 0o620));
 }
 
+/// What is in its place, how it comes there, words of the error.
+type Case = (&'static str, fn(&mut Value), &'static [&'static str]);
+
 #[test]
 fn what_is_not_the_ptmx_of_a_devpts_is_refused() {
-    let cases: [(&str, fn(&mut Value), &[&str]); 3] = [
+    let cases: [Case; 3] = [
         ("no devpts", |config| drop_mount(config, "/dev/pts"), &["ENOENT", "devpts"]),
         (
             "a tmpfs",

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::os::unix::fs::MetadataExt;
 
 use common::process::{bundle, command, in_root, program, ran, script};
 use common::{Ran, World};
@@ -22,7 +22,6 @@ fn init_becomes_the_program_and_nothing_of_jec_is_left_in_it() {
     // The file that runs is the container's, and no page of jec's is mapped.
     let busybox = std::fs::metadata(in_root(&bundle, "bin/busybox")).expect("busybox");
     let exe = std::fs::metadata(format!("/proc/{}/exe", held.pid)).expect("exe");
-    use std::os::unix::fs::MetadataExt;
     assert_eq!((exe.dev(), exe.ino()), (busybox.dev(), busybox.ino()));
     assert!(!held.proc("maps").contains("jec"), "{}", held.proc("maps"));
     assert_eq!(held.proc("cmdline"), "sleep\x0060\0");
@@ -102,10 +101,8 @@ fn create_has_failed_if_the_program_has_not_started_so_no_state_says_running() {
     let world = World::new();
     let bundle = bundle(&world, "exec", |config| command(config, &["/bin/it"]));
     program(&bundle, "bin/it", b"#!/nope\n", 0o755);
-    let before = Instant::now();
     let mut jec = world.jec();
     jec.args(["run", "--keep", "--bundle"]).arg(&bundle).arg(world.id("keep"));
     Ran::of(jec).fails(127, &["exec (init)"]);
-    assert!(before.elapsed() < Duration::from_secs(30));
     world.assert_clean();
 }

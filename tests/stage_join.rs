@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::{
-    Canary, Held, Ran, World, for_me, has_program, is_root, namespace_of, sh, until,
-    with_namespace, without_namespace,
+    Canary, Held, Ran, World, for_me, has_program, is_root, namespace_of, sh, until, with_namespace,
 };
 use serde_json::{Value, json};
 
@@ -57,6 +56,7 @@ fn two_containers_make_a_pod() {
         config["process"]["args"] = json!(["sh", "-c", "ps; exec sleep 300"]);
     });
     let held = other.hold_bundle(&bundle);
+    until("ps is done", || held.proc("comm") == "sleep\n");
     for (kind, shared) in
         [("net", true), ("ipc", true), ("uts", true), ("pid", true), ("mnt", false)]
     {
@@ -149,9 +149,10 @@ fn a_process_on_its_way_in_cannot_be_looked_through() {
     fs::create_dir(&shared).unwrap();
     open_to_all(&shared, 0o777);
     let pod = world.hold_bundle(&world.bundle("user-namespace", |config| {
-        if !is_root() {
-            without_namespace(config, "user");
-        }
+        // With the very same id inside and outside: a change of it would hide the process as well.
+        let id = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+        config["linux"]["uidMappings"] = id(nix::unistd::geteuid().as_raw());
+        config["linux"]["gidMappings"] = id(nix::unistd::getegid().as_raw());
         sh(SPY)(config);
         let all = json!(["CAP_SYS_PTRACE"]);
         config["process"]["capabilities"] =
@@ -169,7 +170,7 @@ fn a_process_on_its_way_in_cannot_be_looked_through() {
     assert!(fs::read_to_string(shared.join("refused")).unwrap().contains("jec"), "it was seen");
     assert!(!shared.join("stolen").exists() || fs::read(shared.join("stolen")).unwrap().is_empty());
     // Without the stage: nsenter(1) does not hide.
-    let enter = format!("--user --pid --target {} sleep 300", pod.pid);
+    let enter = format!("--user --preserve-credentials --pid --target {} sleep 300", pod.pid);
     let _bare = Canary::of(std::process::Command::new("nsenter").args(enter.split(' ')));
     until("the host's file is stolen", || {
         fs::read(shared.join("stolen")).is_ok_and(|text| text.starts_with(b"canary"))

@@ -110,9 +110,12 @@ fn such_a_sysctl_would_really_be_the_hosts() {
     }
 }
 
+/// A namespace that is left out, a further change, the property that is refused.
+type Case = (&'static str, fn(&mut Value), &'static str);
+
 #[test]
 fn a_parameter_of_a_namespace_that_is_the_hosts_is_refused() {
-    let cases: [(&str, fn(&mut Value), &str); 4] = [
+    let cases: [Case; 4] = [
         ("network", |_| (), "linux.sysctl.net.ipv4.ip_forward: "),
         ("ipc", |_| (), "linux.sysctl.kernel.msgmax: "),
         ("uts", |_| (), "hostname: "),

@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use common::bundle::{add_mount, drop_mount, for_me, grant, mount_at, mounts_of, shell, sleeps};
@@ -46,7 +46,6 @@ fn the_kernel_shows_what_covers_what() {
     let held = world.hold_bundle(&bundle);
     let mounts = mounts_of(held.pid);
     let null = fs::metadata(format!("/proc/{}/root/proc/timer_list", held.pid)).unwrap();
-    use std::os::unix::fs::MetadataExt;
     assert_eq!(null.rdev(), nix::sys::stat::makedev(1, 3));
     assert!(mount_at(&mounts, "/proc/timer_list").root.ends_with("/null"));
     let firmware = mount_at(&mounts, "/sys/firmware");

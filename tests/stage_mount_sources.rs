@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use common::{World, is_root, sh, with_namespace};
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 /// A directory with a file in it, on the disk on which cargo builds: a file system that can be
 /// id-mapped (in the lab, where Linux is 6.1, a tmpfs cannot).
 fn volume() -> tempfile::TempDir {
+    fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let dir = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(dir.path().join("letter"), "for you").unwrap();
     dir
@@ -106,9 +106,9 @@ fn an_ordinary_user_is_told_that_only_root_may() {
     if is_root() {
         skip!("root may");
     }
-    let (world, volume) = (World::new(), volume());
+    let world = World::new();
     let bundle = world.bundle("mount-sources", |config| {
-        mount_of(config, volume.path());
+        mount_of(config, &world.path(""));
         common::for_me(config);
     });
     world.run_bundle(&bundle).fails(1, &["mount-sources (runtime)", "EPERM", "root alone"]);

@@ -145,7 +145,7 @@ fn every_word_of_the_specification_has_its_effect_in_mountinfo() {
     for (at, (words, with, without)) in WORDS.iter().enumerate() {
         let mount = mount_at(&mounts, &format!("/words/{at}"));
         let has = |word: &&&str| match word.split_at(1) {
-            ("+", word) => mount.super_options.iter().any(|found| found == word),
+            ("+", option) => mount.super_options.iter().any(|found| found == option),
             ("@", tag) => mount.is(tag),
             _ => mount.has(word),
         };

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -58,7 +59,6 @@ fn the_mounts_of_the_host_are_gone_from_the_namespace() {
     // The root of the process is the root of the bundle.
     let seen = fs::metadata(format!("/proc/{}/root", held.pid)).unwrap();
     let meant = fs::metadata(bundle.join("rootfs")).unwrap();
-    use std::os::unix::fs::MetadataExt;
     assert_eq!((seen.dev(), seen.ino()), (meant.dev(), meant.ino()));
 }
 

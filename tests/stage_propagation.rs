@@ -175,7 +175,8 @@ fn a_root_that_the_mapped_user_cannot_reach_is_an_error_that_says_so() {
         config["linux"]["uidMappings"][0]["hostID"] = json!(100_000);
         config["linux"]["gidMappings"][0]["hostID"] = json!(100_000);
     });
-    // The directory of the world is 0700: user 100000 may not search it.
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(world.dir.path(), closed).unwrap();
     let ran = world.run_bundle(&bundle);
     ran.fails(1, &["propagation (init): open_tree(", "EACCES", "namei -l"]);
     world.assert_clean();

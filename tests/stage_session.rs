@@ -38,8 +38,7 @@ fn no_command_can_be_typed_into_the_terminal_of_the_host() {
     }
     let world = World::new();
     // TIOCSTI is 0x5412 (<asm-generic/ioctls.h>). One letter, and the end of the line.
-    let attack =
-        "perl -e 'for (\"Z\", \"\\n\") { ioctl(STDIN, 0x5412, $_) or die \"TIOCSTI: $!\\n\" }'";
+    let attack = "perl -e 'for my $key (\"Z\", \"\\n\") { my $copy = $key; ioctl(STDIN, 0x5412, $copy) or die \"TIOCSTI: $!\\n\" }'";
     let bundle = world.bundle("session", |config| {
         sh(&format!("/usr/bin/{attack}"))(config);
         with_host_programs(config);
@@ -47,9 +46,9 @@ fn no_command_can_be_typed_into_the_terminal_of_the_host() {
     // A terminal with a shell, which runs the attack and then reads what was typed.
     let typed = |attack: &str| {
         let path = world.path("attack.sh");
-        let read = "line=; read -t 5 line; echo \"typed: <$line>\"";
+        let read = "line=; read -t 2 line; echo \"typed: <$line>\"";
         std::fs::write(&path, format!("{attack}\n{read}\n")).unwrap();
-        shell(&format!("sleep 10 | script -qec 'bash {}' /dev/null", path.display())).out
+        shell(&format!("sleep 6 | script -qec 'bash {}' /dev/null", path.display())).out
     };
     let contained = typed(&world.run_words(&bundle));
     assert!(contained.contains("TIOCSTI: Operation not permitted"), "{contained}");

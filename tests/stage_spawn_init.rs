@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::os::fd::AsRawFd;
+
 use common::{
     Canary, World, is_root, namespace_of, sh, shell, with_host_programs, with_namespace,
     without_namespace,
@@ -128,7 +130,6 @@ fn a_pid_namespace_whose_process_1_has_ended_takes_nobody_any_more() {
     let held = world.hold_bundle(&world.bundle("spawn-init", sh("exec sleep 300")));
     let namespace = std::fs::File::open(format!("/proc/{}/ns/pid", held.pid)).unwrap();
     drop(held);
-    use std::os::fd::AsRawFd;
     let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd());
     let bundle = world.bundle("spawn-init", |config| with_namespace(config, "pid", Some(&path)));
     world.run_bundle(&bundle).fails(1, &["spawn-init (middle)", "ENOMEM", "process 1 of the pid"]);

@@ -124,3 +124,15 @@ fn an_ordinary_user_who_asks_for_none_is_refused_before_anything_is_made() {
     ran.fails(1, &["linux.namespaces", "needs one of type user"]);
     world.assert_clean();
 }
+
+#[test]
+fn a_root_file_system_out_of_reach_for_the_user_that_root_is_outside_is_explained() {
+    if !is_root() {
+        skip!("an ordinary user is herself outside");
+    }
+    let world = World::new();
+    let bundle = world.bundle("user-namespace", |_| ());
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o700)).unwrap();
+    world.run_bundle(&bundle).fails(1, &["propagation (init)", "EACCES", "namei -l"]);
+    world.assert_clean();
+}

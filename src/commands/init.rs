@@ -12,7 +12,7 @@ use std::process::Command;
 
 use crate::cli::InitArgs;
 use crate::error::{Error, Failure, Place};
-use crate::sys::{process, signal, terminal};
+use crate::sys::{process, program, signal, terminal};
 
 /// Runs the program as a child until it ends; its exit status is ours.
 pub fn run(args: &InitArgs) -> Result<u8, Failure> {
@@ -20,7 +20,7 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     // A process group of its own, so that Ctrl-C reaches it once, from the terminal.
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]).process_group(0);
-    let child = command.spawn().map_err(|error| not_started(args, &error))?;
+    let child = program::spawn_unblocked(&mut command).map_err(not_started)?;
     let pid = i32::try_from(child.id()).unwrap_or(0);
     terminal::make_foreground(pid);
     loop {
@@ -38,11 +38,6 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
 }
 
 /// As the stage `exec` would have said it: 127 not found, 126 not executable.
-fn not_started(args: &InitArgs, error: &std::io::Error) -> Failure {
-    let error = Error::Call {
-        name: "execve".into(),
-        args: format!("{:?}", args.command),
-        errno: error.raw_os_error().unwrap_or(0),
-    };
+fn not_started(error: Error) -> Failure {
     Failure { place: Some(Place { stage: "exec".into(), side: "init".into() }), error }
 }

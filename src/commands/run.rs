@@ -16,10 +16,12 @@ use crate::stages::walk::{self, rows, walk};
 use crate::stages::{Command, Stage};
 use crate::state::{States, Status};
 use crate::sys::process::End;
-use crate::sys::{Recorder, signal, terminal};
+use crate::sys::{Recorder, file, signal, terminal};
 
 /// Runs a container to its end; the exit status is the program's.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
+    // Modes are meant as written, whatever umask jec was started with.
+    file::umask(0o022)?;
     let proc = open_proc()?;
     if args.explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
@@ -29,15 +31,17 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let listening = Recorder::pause();
     let plan = plan(args)?;
     plan.warnings.iter().for_each(|warning| say(warning));
+    let states = States::open(global.root.as_deref(), proc.clone())?;
+    states.refuse_taken(&plan.id)?;
     let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
         Place::At(placement) => Some(placement),
         Place::Nowhere { why } => {
+            refuse_device_makers(&plan, &why)?;
             say(&format!("no cgroup, so no limits: {why}"));
             None
         }
     };
     let making = rows(&plan, &[Command::Create, Command::Start]);
-    let states = States::open(global.root.as_deref(), proc.clone())?;
     let mut runtime = Runtime::new(&plan, &making, proc, Some(states));
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
@@ -57,6 +61,22 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
         }
         (result, _) => cleaned.and(result),
     }
+}
+
+/// Who may make device nodes is kept from the disks by the device program of a
+/// cgroup, or by a user namespace: without both, rules would be words only.
+fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
+    const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
+    let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
+    if !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user() {
+        return Ok(());
+    }
+    Err(Error::machine(
+        format!(
+            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules: {why}"
+        ),
+        "take CAP_MKNOD away, or give the container a user namespace",
+    ))
 }
 
 /// The rows that come before there is a plan; the last time this returns, jec is sealed.
@@ -82,6 +102,7 @@ fn live(runtime: &mut Runtime, keep: bool) -> Result<u8, Failure> {
 
 /// Delete, or with `--keep` only what must not stay.
 fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(), Failure> {
+    runtime.let_go();
     let ending: Vec<_> =
         ending.iter().copied().filter(|stage| !keep || stage.name != "remove").collect();
     walk(runtime, &ending)

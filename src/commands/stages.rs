@@ -44,14 +44,16 @@ fn table(out: &mut impl Write) -> io::Result<()> {
 
 fn page(out: &mut impl Write, stage: &Stage) -> io::Result<()> {
     writeln!(out, "{}: {}\n", stage.name, stage.what)?;
+    for line in stage.doc() {
+        writeln!(out, "  {line}")?;
+    }
+    writeln!(out)?;
     let source = format!("src/stages/{}.rs", stage.module().replace('-', "_"));
     let lines = [
         ("side", stage.side().name()),
         ("part", stage.part),
         ("when", stage.when.text),
-        ("here", stage.doc.why_here),
-        ("man", stage.doc.man),
-        ("spec", stage.doc.spec),
+        ("here", stage.why_here()),
         ("chapter", stage.module()),
         ("source", &source),
     ];
@@ -75,9 +77,8 @@ fn object(stage: &Stage) -> Value {
         "commands": stage.commands.iter().map(|command| command.name()).collect::<Vec<_>>(),
         "when": stage.when.text,
         "what": stage.what,
-        "whyHere": stage.doc.why_here,
-        "man": stage.doc.man,
-        "spec": stage.doc.spec,
+        "whyHere": stage.why_here(),
+        "doc": stage.doc().collect::<Vec<_>>().join(" "),
         "chapter": stage.module(),
     })
 }

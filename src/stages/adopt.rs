@@ -7,18 +7,10 @@
 //! Without it: a container that nobody can signal or wait for. See
 //! pidfd_open(2), waitid(2).
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
 use crate::state::Status;
 use crate::sys::process::{Child, pidfd_open, wait};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the middle alone knew the number; everything later needs it",
-    man: "pidfd_open(2), waitid(2)",
-    spec: "runtime.md#state",
-};
 
 /// Opens init's pidfd, buries the middle, and writes init's number down.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

@@ -10,18 +10,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::Doc;
 use crate::error::Result;
 use crate::plan::IdRange;
 use crate::sides::Middle;
 use crate::sys::{credentials, file};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "before the map uid 0 did not exist; what is made next is to belong to it",
-    man: "setresuid(2), setgroups(2), user_namespaces(7)",
-    spec: "config-linux.md#user-namespace-mappings",
-};
 
 /// Changes groups, then the group, then the user: each needs what the next gives up.
 pub fn run(middle: &mut Middle) -> Result<()> {

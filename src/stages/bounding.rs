@@ -10,17 +10,9 @@
 use caps::Capability;
 use nix::errno::Errno;
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::credentials;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "dropping takes CAP_SETPCAP, which goes with the change of user",
-    man: "capabilities(7), PR_CAPBSET_DROP(2const)",
-    spec: "config.md#linux-process",
-};
 
 /// Drops every capability that the configuration does not name, up to the
 /// last that this kernel knows, even one newer than jec.

@@ -11,18 +11,11 @@
 
 use std::os::fd::AsFd;
 
-use super::{Doc, bounding};
+use super::bounding;
 use crate::error::{Error, Result};
 use crate::plan::Capabilities;
 use crate::sides::Init;
 use crate::sys::{attributes, credentials, file};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the change of user has rewritten the sets; what is set now stays",
-    man: "capabilities(7), capset(2)",
-    spec: "config.md#linux-process",
-};
 
 /// Sets permitted, effective, inheritable at once, then ambient, then looks.
 pub fn run(init: &mut Init) -> Result<()> {

@@ -8,17 +8,10 @@
 //! without pure cgroup v2 there is nothing to make; limits were refused before
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
-use super::Doc;
 use crate::cgroup::DeviceProgram;
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::sides::Runtime;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the process is born in it, so that nothing is counted elsewhere",
-    man: "cgroups(7)",
-    spec: "config-linux.md#control-groups",
-};
 
 /// Makes the cgroup where `Placement` decided.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -36,14 +29,20 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         Err(error) => Err(error),
         Ok((cgroup, devices)) => {
             runtime.cgroup = Some(cgroup);
-            // In a user namespace the kernel itself refuses mknod, and ignores what nodes there are.
-            if devices == DeviceProgram::Unprivileged && !runtime.plan.namespaces.has_user() {
-                return Err(Error::machine(
-                    "linux.resources.devices needs a BPF program, which this user may not load",
-                    "run jec with CAP_BPF (or CAP_SYS_ADMIN), or in a user namespace",
-                ));
-            }
-            Ok(())
+            enforced(devices, runtime.plan)
         }
     }
+}
+
+/// In a user namespace device nodes open nothing anyway. Without one, rules that
+/// nobody enforces would leave every disk open to whoever can make a node.
+fn enforced(devices: DeviceProgram, plan: &Plan) -> Result<()> {
+    if devices != DeviceProgram::Unprivileged || plan.namespaces.has_user() {
+        return Ok(());
+    }
+    Err(Error::machine(
+        "the kernel takes no device program from this process (bpf(2): EPERM), \
+         so linux.resources.devices would deny nothing",
+        "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace",
+    ))
 }

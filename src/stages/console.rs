@@ -14,19 +14,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::makedev;
 
-use super::{Doc, mounts};
+use super::mounts;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::mount::{self, OPEN_TREE_CLONE};
 use crate::sys::{file, socket, terminal};
 use crate::tree::{self, Kind};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the terminal comes from the container's devpts, reached through its own root",
-    man: "pty(7), ioctl_tty(2), unix(7)",
-    spec: "config.md#process",
-};
 
 const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1; // <linux/magic.h>
 

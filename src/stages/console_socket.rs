@@ -7,17 +7,9 @@
 //! program that thinks it has no user. See unix(7), pty(7); config.md,
 //! "process.terminal".
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
 use crate::sys::socket;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "init can name nothing of the host after the pivot",
-    man: "unix(7), pty(7)",
-    spec: "config.md#process",
-};
 
 /// Makes the pair: one end for jec, one for init.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

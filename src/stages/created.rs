@@ -6,17 +6,9 @@
 //! renamed, so that nobody ever reads half of one. Side: runtime. Without it:
 //! engines would start what is not ready. See rename(2); runtime.md, "State".
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
 use crate::state::Status;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the last step of create: all that can fail in set-up has not",
-    man: "rename(2)",
-    spec: "runtime.md#state",
-};
 
 /// Writes the state, then the pid file.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

@@ -16,20 +16,13 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, makedev};
 
-use super::{Doc, mounts};
+use super::mounts;
 use crate::error::{Error, Result};
 use crate::plan::{Device, DeviceKind};
 use crate::sides::Init;
 use crate::sys::file;
 use crate::sys::mount::{self, OPEN_TREE_CLONE};
 use crate::tree::{self, Kind};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "/dev is mounted by now, and the host's nodes can still be bound",
-    man: "mknod(2), null(4), pts(4)",
-    spec: "config-linux.md#devices",
-};
 
 /// The links of /dev. The first of each pair is where it points to.
 const LINKS: &[(&CStr, &CStr)] = &[

@@ -8,17 +8,9 @@
 //! init. Without it: no container, only a strange jec. See execve(2);
 //! runtime.md, "Start".
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::process;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "nothing of jec is left in this process after it",
-    man: "execve(2)",
-    spec: "runtime.md#start",
-};
 
 /// Returns only when it failed.
 pub fn run(init: &mut Init) -> Result<()> {

@@ -10,17 +10,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::{attributes, file, signal};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "nothing is opened after it that the program could keep",
-    man: "close_range(2), signal(7)",
-    spec: "none: CVE-2024-21626",
-};
 
 /// Standard input, output and error.
 const KEPT: u32 = 3;

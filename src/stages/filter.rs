@@ -8,17 +8,9 @@
 //! it: nothing to load in `seccomp`. See seccomp(2); config-linux.md,
 //! "Seccomp".
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::seccomp;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "a profile that cannot be compiled must fail before there is a process",
-    man: "seccomp(2), bpf(4)",
-    spec: "config-linux.md#seccomp",
-};
 
 /// Asks the kernel whether it knows what the profile wants, and compiles it.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

@@ -11,18 +11,10 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::plan::{IdRange, MapWriter};
 use crate::sides::Runtime;
-use crate::sys::{file, process};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "only a process outside the new namespace may write its map",
-    man: "user_namespaces(7), newuidmap(1), subuid(5)",
-    spec: "config-linux.md#user-namespace-mappings",
-};
+use crate::sys::{file, program};
 
 /// Writes both maps of the middle process.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -51,8 +43,8 @@ pub fn write_maps(
             set(proc, pid, "gid_map", &ids.gids)?;
         }
         MapWriter::Helpers => {
-            process::run_helper("newuidmap", &arguments(pid, &ids.uids))?;
-            process::run_helper("newgidmap", &arguments(pid, &ids.gids))?;
+            program::run_helper("newuidmap", &arguments(pid, &ids.uids))?;
+            program::run_helper("newgidmap", &arguments(pid, &ids.gids))?;
         }
     }
     check(proc, pid, "uid_map", &ids.uids)?;

@@ -14,19 +14,11 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::Doc;
 use super::become_root::may_set_groups;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::{credentials, directory, file};
 use crate::tree::{self, Kind};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "after everything that only root may do, before the sets that a change of user rewrites",
-    man: "credentials(7), setresuid(2), setgroups(2)",
-    spec: "config.md#user, config.md#process",
-};
 
 /// Enters the working directory and becomes the user.
 pub fn run(init: &mut Init) -> Result<()> {

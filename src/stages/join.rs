@@ -15,17 +15,9 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Middle;
 use crate::sys::{attributes, file, process};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "with the host's privileges, before they are given up in a user namespace",
-    man: "setns(2), namespaces(7), ioctl_ns(2)",
-    spec: "config-linux.md#namespaces",
-};
 
 const NSFS_MAGIC: i64 = 0x6e73_6673; // <linux/magic.h>
 

@@ -13,17 +13,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::fcntl::{OFlag, ResolveFlag};
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::{file, net};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "while capabilities are held, and before /proc/sys becomes read-only",
-    man: "sethostname(2), setdomainname(2), proc_sys(5)",
-    spec: "config.md#hostname, config-linux.md#sysctl",
-};
 
 /// Sets the names, then each sysctl.
 pub fn run(init: &mut Init) -> Result<()> {

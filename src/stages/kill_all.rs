@@ -12,18 +12,10 @@ use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::Doc;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "a cgroup with a process in it cannot be removed",
-    man: "cgroups(7), pidfd_send_signal(2)",
-    spec: "runtime.md#delete",
-};
 
 const SIGKILL: i32 = 9;
 /// A killed process that does not end in this time hangs in the kernel (a dead NFS server).

@@ -11,17 +11,9 @@
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::{attributes, file};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "on a process that exists, with privileges that it no longer has itself",
-    man: "prlimit(2), proc_pid_oom_score_adj(5)",
-    spec: "config.md#posix-process",
-};
 
 /// Sets init's limits from outside.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

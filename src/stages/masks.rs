@@ -14,20 +14,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 
-use super::{Doc, devices, mounts};
+use super::{devices, mounts};
 use crate::error::Result;
 use crate::plan::{Attributes, Device, DeviceKind};
 use crate::sides::Init;
 use crate::sys::file;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use crate::tree;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "all that had to be written into the root and /proc/sys has been written",
-    man: "mount_setattr(2), proc(5), sysfs(5)",
-    spec: "config-linux.md#masked-paths, config-linux.md#readonly-paths",
-};
 
 const READ_ONLY: Change<'static> = Change {
     set: MOUNT_ATTR_RDONLY,

@@ -71,8 +71,8 @@ pub struct Stage {
     pub when: When,
     /// What it does, in a line.
     pub what: &'static str,
-    /// The rest of what there is to say.
-    pub doc: &'static Doc,
+    /// Its module, whose first lines say the rest.
+    pub source: &'static str,
 }
 
 /// A stage's function; the side is in its signature, so a step on the wrong side does not compile.
@@ -112,6 +112,17 @@ impl Command {
 }
 
 impl Stage {
+    /// Why it stands here and not elsewhere.
+    pub fn why_here(&self) -> &'static str {
+        let row = order::WHY_HERE.iter().find(|row| row.0 == self.module());
+        row.map_or("", |row| row.1)
+    }
+
+    /// The doc comment of its module.
+    pub fn doc(&self) -> impl Iterator<Item = &'static str> {
+        self.source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim_start)
+    }
+
     /// The module, chapter, test and example: a stage with two rows has one.
     pub fn module(&self) -> &'static str {
         self.name.strip_suffix("-early").unwrap_or(self.name)
@@ -125,16 +136,6 @@ pub struct When {
     pub text: &'static str,
     /// In code.
     pub applies: fn(&Plan) -> bool,
-}
-
-/// Where to read on.
-pub struct Doc {
-    /// Why it stands here and not elsewhere.
-    pub why_here: &'static str,
-    /// Man pages.
-    pub man: &'static str,
-    /// Section of the OCI runtime specification.
-    pub spec: &'static str,
 }
 
 const PREPARE: &str = "I Prepare";
@@ -220,51 +221,51 @@ fn has_listener(plan: &Plan) -> bool {
 /// The table. Its order is the order of execution, over all three processes.
 #[rustfmt::skip]
 pub const STAGES: &[Stage] = &[
-    row(PREPARE, "seal", Runtime(seal::run), &[Begin], ALWAYS, "run from a read-only copy of our own binary", &seal::DOC),
-    row(PREPARE, "record", Runtime(record::run), &[Create], ALWAYS, "the state directory, which is the lock, and the intent", &record::DOC),
-    row(PREPARE, "console-socket", Runtime(console_socket::run), &[Create], TERMINAL, "the socket that the terminal's master will come through", &console_socket::DOC),
-    row(PREPARE, "filter", Runtime(filter::run), &[Create], FILTER, "compile the system call filter while errors are cheap", &filter::DOC),
-    row(PREPARE, "cgroup", Runtime(cgroup::run), &[Create], ALWAYS, "make the cgroup and write its limits", &cgroup::DOC),
-    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), &[Create], ALWAYS, "clone the middle process, born in the cgroup", &spawn_middle::DOC),
+    row(PREPARE, "seal", Runtime(seal::run), &[Begin], ALWAYS, "run from a read-only copy of our own binary", include_str!("seal.rs")),
+    row(PREPARE, "record", Runtime(record::run), &[Create], ALWAYS, "the state directory, which is the lock, and the intent", include_str!("record.rs")),
+    row(PREPARE, "console-socket", Runtime(console_socket::run), &[Create], TERMINAL, "the socket that the terminal's master will come through", include_str!("console_socket.rs")),
+    row(PREPARE, "filter", Runtime(filter::run), &[Create], FILTER, "compile the system call filter while errors are cheap", include_str!("filter.rs")),
+    row(PREPARE, "cgroup", Runtime(cgroup::run), &[Create], ALWAYS, "make the cgroup and write its limits", include_str!("cgroup.rs")),
+    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), &[Create], ALWAYS, "clone the middle process, born in the cgroup", include_str!("spawn_middle.rs")),
 
-    row(NAMESPACES, "join", Middle(join::run), &[Create], JOINS, "enter the namespaces that exist already", &join::DOC),
-    row(NAMESPACES, "user-namespace", Middle(user_namespace::run), &[Create], NEW_USER, "leave the host's user ids behind", &user_namespace::DOC),
-    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), &[Create], NEW_TIME, "shift the clocks for those who come after", &time_namespace::DOC),
-    row(NAMESPACES, "id-map", Runtime(id_map::run), &[Create], NEW_USER, "say which ids inside are which outside", &id_map::DOC),
-    row(NAMESPACES, "become-root", Middle(become_root::run), &[Create], IN_USER, "be uid 0 of the user namespace", &become_root::DOC),
-    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), &[Create], ALWAYS, "clone init into all other new namespaces", &spawn_init::DOC),
-    row(NAMESPACES, "adopt", Runtime(adopt::run), &[Create], ALWAYS, "take init as our child; the middle is done", &adopt::DOC),
-    row(NAMESPACES, "limits", Runtime(limits::run), &[Create], LIMITS, "resource limits and the out-of-memory score", &limits::DOC),
-    row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), &[Create], IDMAPPED, "id-mapped mounts, made with the host's privileges", &mount_sources::DOC),
+    row(NAMESPACES, "join", Middle(join::run), &[Create], JOINS, "enter the namespaces that exist already", include_str!("join.rs")),
+    row(NAMESPACES, "user-namespace", Middle(user_namespace::run), &[Create], NEW_USER, "leave the host's user ids behind", include_str!("user_namespace.rs")),
+    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), &[Create], NEW_TIME, "shift the clocks for those who come after", include_str!("time_namespace.rs")),
+    row(NAMESPACES, "id-map", Runtime(id_map::run), &[Create], NEW_USER, "say which ids inside are which outside", include_str!("id_map.rs")),
+    row(NAMESPACES, "become-root", Middle(become_root::run), &[Create], IN_USER, "be uid 0 of the user namespace", include_str!("become_root.rs")),
+    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), &[Create], ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
+    row(NAMESPACES, "adopt", Runtime(adopt::run), &[Create], ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
+    row(NAMESPACES, "limits", Runtime(limits::run), &[Create], LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
+    row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), &[Create], IDMAPPED, "id-mapped mounts, made with the host's privileges", include_str!("mount_sources.rs")),
 
-    row(ROOT, "session", Init(session::run), &[Create], ALWAYS, "a session and keyring of its own; die with jec", &session::DOC),
-    row(ROOT, "network", Init(network::run), &[Create], NEW_NETWORK, "bring the loopback device up", &network::DOC),
-    row(ROOT, "propagation", Init(propagation::run), &[Create], ALWAYS, "cut the mounts off from the host's; make the root a mount", &propagation::DOC),
-    row(ROOT, "mounts", Init(mounts::run), &[Create], ALWAYS, "the mount list, inside the root, by descriptor", &mounts::DOC),
-    row(ROOT, "devices", Init(devices::run), &[Create], ALWAYS, "device nodes and the links of /dev", &devices::DOC),
-    row(ROOT, "pivot-root", Init(pivot_root::run), &[Create], ALWAYS, "the root becomes /, the host's tree goes away", &pivot_root::DOC),
-    row(ROOT, "console", Init(console::run), &[Create], TERMINAL, "a terminal: standard streams and /dev/console", &console::DOC),
-    row(ROOT, "kernel-params", Init(kernel_params::run), &[Create], KERNEL, "host name, domain name and sysctls", &kernel_params::DOC),
-    row(ROOT, "masks", Init(masks::run), &[Create], MASKS, "read-only root, read-only paths, hidden paths", &masks::DOC),
+    row(ROOT, "session", Init(session::run), &[Create], ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),
+    row(ROOT, "network", Init(network::run), &[Create], NEW_NETWORK, "bring the loopback device up", include_str!("network.rs")),
+    row(ROOT, "propagation", Init(propagation::run), &[Create], ALWAYS, "cut the mounts off from the host's; make the root a mount", include_str!("propagation.rs")),
+    row(ROOT, "mounts", Init(mounts::run), &[Create], ALWAYS, "the mount list, inside the root, by descriptor", include_str!("mounts.rs")),
+    row(ROOT, "devices", Init(devices::run), &[Create], ALWAYS, "device nodes and the links of /dev", include_str!("devices.rs")),
+    row(ROOT, "pivot-root", Init(pivot_root::run), &[Create], ALWAYS, "the root becomes /, the host's tree goes away", include_str!("pivot_root.rs")),
+    row(ROOT, "console", Init(console::run), &[Create], TERMINAL, "a terminal: standard streams and /dev/console", include_str!("console.rs")),
+    row(ROOT, "kernel-params", Init(kernel_params::run), &[Create], KERNEL, "host name, domain name and sysctls", include_str!("kernel_params.rs")),
+    row(ROOT, "masks", Init(masks::run), &[Create], MASKS, "read-only root, read-only paths, hidden paths", include_str!("masks.rs")),
 
-    row(PROCESS, "scheduling", Init(scheduling::run), &[Create], SCHEDULING, "scheduler, I/O priority, personality", &scheduling::DOC),
-    row(PROCESS, "seccomp-early", Init(seccomp::run), &[Create], FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", &seccomp::DOC),
-    row(PROCESS, "notify-early", Runtime(notify::run), &[Create], LISTENER_EARLY, "hand the filter's listener to its socket", &notify::DOC),
-    row(PROCESS, "bounding", Init(bounding::run), &[Create], ALWAYS, "drop the bounding set: a ceiling for ever", &bounding::DOC),
-    row(PROCESS, "identity", Init(identity::run), &[Create], ALWAYS, "working directory, groups, user, umask", &identity::DOC),
-    row(PROCESS, "capabilities", Init(capabilities::run), &[Create], ALWAYS, "the other four sets, read back from the kernel", &capabilities::DOC),
-    row(PROCESS, "program", Init(program::run), &[Create], ALWAYS, "find the program and complete its environment", &program::DOC),
-    row(PROCESS, "fds", Init(fds::run), &[Create], ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", &fds::DOC),
-    row(PROCESS, "created", Runtime(created::run), &[Create], ALWAYS, "the state is \"created\"", &created::DOC),
+    row(PROCESS, "scheduling", Init(scheduling::run), &[Create], SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
+    row(PROCESS, "seccomp-early", Init(seccomp::run), &[Create], FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
+    row(PROCESS, "notify-early", Runtime(notify::run), &[Create], LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
+    row(PROCESS, "bounding", Init(bounding::run), &[Create], ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),
+    row(PROCESS, "identity", Init(identity::run), &[Create], ALWAYS, "working directory, groups, user, umask", include_str!("identity.rs")),
+    row(PROCESS, "capabilities", Init(capabilities::run), &[Create], ALWAYS, "the other four sets, read back from the kernel", include_str!("capabilities.rs")),
+    row(PROCESS, "program", Init(program::run), &[Create], ALWAYS, "find the program and complete its environment", include_str!("program.rs")),
+    row(PROCESS, "fds", Init(fds::run), &[Create], ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", include_str!("fds.rs")),
+    row(PROCESS, "created", Runtime(created::run), &[Create], ALWAYS, "the state is \"created\"", include_str!("created.rs")),
 
-    row(START, "no-new-privs", Init(no_new_privs::run), &[Start], NO_NEW_PRIVS, "no set-id program gains anything any more", &no_new_privs::DOC),
-    row(START, "seccomp", Init(seccomp::run), &[Start], FILTER_LATE, "load the filter, last of all", &seccomp::DOC),
-    row(START, "notify", Runtime(notify::run), &[Start], LISTENER_LATE, "hand the filter's listener to its socket", &notify::DOC),
-    row(START, "exec", Init(exec::run), &[Start], ALWAYS, "become the program", &exec::DOC),
-    row(START, "running", Runtime(running::run), &[Start], ALWAYS, "the state is \"running\"", &running::DOC),
+    row(START, "no-new-privs", Init(no_new_privs::run), &[Start], NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
+    row(START, "seccomp", Init(seccomp::run), &[Start], FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
+    row(START, "notify", Runtime(notify::run), &[Start], LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),
+    row(START, "exec", Init(exec::run), &[Start], ALWAYS, "become the program", include_str!("exec.rs")),
+    row(START, "running", Runtime(running::run), &[Start], ALWAYS, "the state is \"running\"", include_str!("running.rs")),
 
-    row(END, "kill-all", Runtime(kill_all::run), &[Delete], ALWAYS, "kill every process of the container", &kill_all::DOC),
-    row(END, "remove", Runtime(remove::run), &[Delete], ALWAYS, "remove the cgroup and the state directory", &remove::DOC),
+    row(END, "kill-all", Runtime(kill_all::run), &[Delete], ALWAYS, "kill every process of the container", include_str!("kill_all.rs")),
+    row(END, "remove", Runtime(remove::run), &[Delete], ALWAYS, "remove the cgroup and the state directory", include_str!("remove.rs")),
 ];
 
 const fn row(
@@ -274,9 +275,9 @@ const fn row(
     commands: &'static [Command],
     when: When,
     what: &'static str,
-    doc: &'static Doc,
+    source: &'static str,
 ) -> Stage {
-    Stage { part, name, run, commands, when, what, doc }
+    Stage { part, name, run, commands, when, what, source }
 }
 
 /// The row of this name.

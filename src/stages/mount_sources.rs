@@ -14,20 +14,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
-use super::{Doc, id_map};
+use super::id_map;
 use crate::error::{Error, Result};
 use crate::plan::{IdMap, IdMaps, MapWriter, Mount, MountKind};
 use crate::sides::Runtime;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_IDMAP, OPEN_TREE_CLONE};
 use crate::sys::process::{self, CloneInto};
 use crate::sys::{file, socket};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "init's user namespace exists by now, and nothing is attached yet",
-    man: "mount_setattr(2), open_tree(2)",
-    spec: "config.md#linux-mount-options",
-};
 
 /// Makes every id-mapped mount of the list, in its order.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

@@ -15,11 +15,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sched::CloneFlags;
 
-use super::Doc;
 use crate::copy_up;
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, Mount, MountKind};
@@ -27,13 +25,6 @@ use crate::sides::Init;
 use crate::sys::file::{self, HERE};
 use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
 use crate::tree::{self, Kind};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the host's files are still there to be bound, and nothing leaks to it any more",
-    man: "fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2), openat2(2)",
-    spec: "config.md#mounts",
-};
 
 const PROC_SUPER_MAGIC: i64 = 0x9fa0; // <linux/magic.h>
 /// The attributes that fstatfs can tell: RDONLY, NOSUID, NODEV, NOEXEC.
@@ -132,11 +123,7 @@ fn explained(fs: BorrowedFd, error: Error) -> Error {
 /// cgroup. Without that namespace the host's mount is shown as it is.
 fn cgroup(init: &Init, attributes: Attributes) -> Result<OwnedFd> {
     if init.plan.namespaces.makes(CloneFlags::CLONE_NEWCGROUP) {
-        match new_filesystem(c"cgroup2", c"cgroup", &[], attributes) {
-            // EPERM: the mount namespace belongs to a user namespace that may not see cgroup2.
-            Err(error) if error.errno() == Errno::EPERM as i32 => {}
-            other => return other,
-        }
+        return new_filesystem(c"cgroup2", c"cgroup", &[], attributes);
     }
     mount::open_tree(HERE, c"/sys/fs/cgroup", OPEN_TREE_CLONE | AT_RECURSIVE, true)
 }

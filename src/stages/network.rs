@@ -7,17 +7,9 @@
 //! unix socket, is in reach. See network_namespaces(7), netdevice(7);
 //! config-linux.md, "Namespaces".
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::net;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "it takes CAP_NET_ADMIN over the namespace, which init has now",
-    man: "network_namespaces(7), netdevice(7)",
-    spec: "config-linux.md#namespaces",
-};
 
 /// Brings `lo` up.
 pub fn run(_: &mut Init) -> Result<()> {

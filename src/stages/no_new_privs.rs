@@ -8,17 +8,9 @@
 //! init. Without it: a set-uid shell in a volume makes root of anyone. See
 //! PR_SET_NO_NEW_PRIVS(2const); config.md, "noNewPrivileges".
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::credentials;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "just before the filter that relies on it",
-    man: "PR_SET_NO_NEW_PRIVS(2const)",
-    spec: "config.md#linux-process",
-};
 
 /// Sets the bit and reads it back.
 pub fn run(_: &mut Init) -> Result<()> {

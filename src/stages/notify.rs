@@ -10,18 +10,10 @@
 
 use std::os::fd::AsFd;
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::state::Status;
 use crate::sys::socket;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the listener exists, and the program must not run before somebody has it",
-    man: "seccomp_unotify(2), unix(7)",
-    spec: "config-linux.md#containerprocessstate",
-};
 
 /// Hands the listener on.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

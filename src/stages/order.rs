@@ -47,6 +47,49 @@ pub const ORDER: &[Order] = &[
     order("kill-all", "remove", "a cgroup with a process in it cannot be removed"),
 ];
 
+/// Why each stage stands where it stands, in a line.
+#[rustfmt::skip]
+pub const WHY_HERE: &[(&str, &str)] = &[
+    ("seal", "re-executing forgets everything, so nothing may have been made yet"),
+    ("record", "what is made must already be written down when a crash comes"),
+    ("console-socket", "init can name nothing of the host after the pivot"),
+    ("filter", "a profile that cannot be compiled must fail before there is a process"),
+    ("cgroup", "the process is born in it, so that nothing is counted elsewhere"),
+    ("spawn-middle", "everything before it can fail without a process to clean up"),
+    ("join", "with the host's privileges, before they are given up in a user namespace"),
+    ("user-namespace", "every other namespace is to belong to this one"),
+    ("time-namespace", "offsets are written while the namespace is empty; init is its first process"),
+    ("id-map", "only a process outside the new namespace may write its map"),
+    ("become-root", "before the map uid 0 did not exist; what is made next is to belong to it"),
+    ("spawn-init", "what was joined, mapped and shifted before is what init is born into"),
+    ("adopt", "the middle alone knew the number; everything later needs it"),
+    ("limits", "on a process that exists, with privileges that it no longer has itself"),
+    ("mount-sources", "init's user namespace exists by now, and nothing is attached yet"),
+    ("session", "the first thing inside, before anybody inside can look"),
+    ("network", "it takes CAP_NET_ADMIN over the namespace, which init has now"),
+    ("propagation", "before the first mount; each one made earlier would be the host's too"),
+    ("mounts", "the host's files are still there to be bound, and nothing leaks to it any more"),
+    ("devices", "/dev is mounted by now, and the host's nodes can still be bound"),
+    ("pivot-root", "all that comes from the host has been bound; from now on nothing of it is needed"),
+    ("console", "the terminal comes from the container's devpts, reached through its own root"),
+    ("kernel-params", "while capabilities are held, and before /proc/sys becomes read-only"),
+    ("masks", "all that had to be written into the root and /proc/sys has been written"),
+    ("scheduling", "real-time policies need CAP_SYS_NICE, which goes soon"),
+    ("bounding", "dropping takes CAP_SETPCAP, which goes with the change of user"),
+    ("identity", "after everything that only root may do, before the sets that a change of user rewrites"),
+    ("capabilities", "the change of user has rewritten the sets; what is set now stays"),
+    ("program", "whether a file may be executed is asked as the user that will do it"),
+    ("fds", "nothing is opened after it that the program could keep"),
+    ("created", "the last step of create: all that can fail in set-up has not"),
+    ("no-new-privs", "just before the filter that relies on it"),
+    ("seccomp", "the later it comes, the less of jec's own calls it has to allow"),
+    ("notify", "the listener exists, and the program must not run before somebody has it"),
+    ("exec", "nothing of jec is left in this process after it"),
+    ("running", "the closing of the baton is the proof that the program runs"),
+    ("kill-all", "a cgroup with a process in it cannot be removed"),
+    ("remove", "everything that lived in what is removed has ended"),
+];
+
 const fn order(before: &'static str, after: &'static str, because: &'static str) -> Order {
     Order { before, after, because }
 }
@@ -72,6 +115,16 @@ mod tests {
                 order.after,
                 order.because
             );
+        }
+    }
+
+    #[test]
+    fn every_stage_says_why_it_stands_where_it_stands_and_what_to_read() {
+        for stage in STAGES {
+            assert!(!stage.why_here().is_empty(), "{}", stage.name);
+            let lines: Vec<_> = stage.doc().collect();
+            assert!((5..=12).contains(&lines.len()), "{}: {} lines", stage.name, lines.len());
+            assert!(lines.join(" ").contains("See "), "{}", stage.name);
         }
     }
 

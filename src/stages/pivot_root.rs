@@ -13,18 +13,10 @@ use std::os::fd::AsFd;
 
 use nix::fcntl::OFlag;
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::mount::{self, Change};
 use crate::sys::{directory, file};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "all that comes from the host has been bound; from now on nothing of it is needed",
-    man: "pivot_root(2), umount2(2)",
-    spec: "config.md#root",
-};
 
 const MS_REC: u64 = 1 << 14; // <linux/mount.h>
 

@@ -13,17 +13,9 @@ use std::ffi::{CStr, CString};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::file;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "whether a file may be executed is asked as the user that will do it",
-    man: "execve(2), environ(7), access(2)",
-    spec: "config.md#process",
-};
 
 /// What a program gets to search when the configuration has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

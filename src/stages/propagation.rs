@@ -11,18 +11,10 @@
 
 use std::os::fd::AsFd;
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::file::HERE;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "before the first mount; each one made earlier would be the host's too",
-    man: "mount_namespaces(7), mount_setattr(2), open_tree(2)",
-    spec: "config-linux.md#rootfs-mount-propagation",
-};
 
 const MS_PRIVATE: u64 = 1 << 18; // <linux/mount.h>
 const MS_SLAVE: u64 = 1 << 19;

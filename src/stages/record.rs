@@ -7,17 +7,9 @@
 //! runtime. Without it: a crash leaves a cgroup that nobody can name. See
 //! mkdir(2), rename(2), fsync(2); runtime.md, "State".
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
 use crate::state::Status;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "what is made must already be written down when a crash comes",
-    man: "mkdir(2), rename(2), fsync(2)",
-    spec: "runtime.md#state, runtime.md#create",
-};
 
 /// Takes the id and writes the intent.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

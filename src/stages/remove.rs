@@ -9,16 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Runtime;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "everything that lived in what is removed has ended",
-    man: "rmdir(2), cgroups(7)",
-    spec: "runtime.md#delete",
-};
 
 /// The kernel needs a moment to let the last process go.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,18 +10,10 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::{INIT_NAME, Runtime};
 use crate::state::Status;
 use crate::sys::file;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the closing of the baton is the proof that the program runs",
-    man: "execve(2), unix(7)",
-    spec: "runtime.md#state",
-};
 
 /// The moment between the two, at the very most.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -7,17 +7,9 @@
 //! defaults of whoever started jec. See sched_setattr(2), ioprio_set(2),
 //! personality(2); config.md, "scheduler", "ioPriority".
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::attributes;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "real-time policies need CAP_SYS_NICE, which goes soon",
-    man: "sched_setattr(2), ioprio_set(2), personality(2)",
-    spec: "config.md#linux-process, config-linux.md#personality",
-};
 
 /// Sets what the configuration names.
 pub fn run(init: &mut Init) -> Result<()> {

@@ -16,18 +16,10 @@ use std::os::unix::ffi::OsStringExt;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::mount::{Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use crate::sys::{file, memory, mount, process};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "re-executing forgets everything, so nothing may have been made yet",
-    man: "open_tree(2), mount_setattr(2), memfd_create(2), execveat(2)",
-    spec: "none: CVE-2019-5736",
-};
 
 /// Returns only in a process that runs from a sealed copy.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

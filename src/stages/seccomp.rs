@@ -9,17 +9,9 @@
 //! one of some 400 calls of the kernel is open to attack. See seccomp(2);
 //! config-linux.md, "Seccomp".
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the later it comes, the less of jec's own calls it has to allow",
-    man: "seccomp(2), seccomp_unotify(2)",
-    spec: "config-linux.md#seccomp",
-};
 
 /// Loads the filter; its listener, if it has one, goes with the baton.
 pub fn run(init: &mut Init) -> Result<()> {

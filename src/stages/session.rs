@@ -10,17 +10,9 @@
 
 use nix::errno::Errno;
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::{attributes, file};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "the first thing inside, before anybody inside can look",
-    man: "setsid(2), session-keyring(7), prctl(2)",
-    spec: "none: runc's --no-new-keyring",
-};
 
 /// What is made during set-up is writable by its owner only.
 const SET_UP_UMASK: u32 = 0o022;

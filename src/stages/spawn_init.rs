@@ -10,17 +10,10 @@
 
 use nix::sched::CloneFlags;
 
-use super::{Doc, walk};
+use super::walk;
 use crate::error::Result;
 use crate::sides::{Init, Middle};
 use crate::sys::process::{CloneInto, clone3};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "what was joined, mapped and shifted before is what init is born into",
-    man: "clone(2), pid_namespaces(7), mount_namespaces(7)",
-    spec: "config-linux.md#namespaces",
-};
 
 /// Clones init.
 pub fn run(middle: &mut Middle) -> Result<()> {

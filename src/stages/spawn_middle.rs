@@ -13,17 +13,10 @@ use std::os::fd::AsFd;
 use nix::sched::CloneFlags;
 
 use super::baton::Baton;
-use super::{Doc, walk};
+use super::walk;
 use crate::error::Result;
 use crate::sides::{Middle, Runtime};
 use crate::sys::process::{CloneInto, clone3};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "everything before it can fail without a process to clean up",
-    man: "clone(2), cgroups(7)",
-    spec: "runtime.md#lifecycle",
-};
 
 /// Clones the middle process.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

@@ -11,17 +11,9 @@
 use std::fmt::Write as _;
 use std::os::fd::AsFd;
 
-use super::Doc;
 use crate::error::{Error, Result};
 use crate::sides::Middle;
 use crate::sys::{file, process};
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "offsets are written while the namespace is empty; init is its first process",
-    man: "time_namespaces(7)",
-    spec: "config-linux.md#offset-for-time-namespace",
-};
 
 /// Makes the namespace and writes its offsets.
 pub fn run(middle: &mut Middle) -> Result<()> {

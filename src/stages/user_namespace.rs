@@ -10,17 +10,9 @@
 
 use nix::sched::CloneFlags;
 
-use super::Doc;
 use crate::error::Result;
 use crate::sides::Middle;
 use crate::sys::process;
-
-/// Where to read on.
-pub const DOC: Doc = Doc {
-    why_here: "every other namespace is to belong to this one",
-    man: "user_namespaces(7), unshare(2)",
-    spec: "config-linux.md#namespaces",
-};
 
 /// Leaves the host's ids.
 pub fn run(_: &mut Middle) -> Result<()> {

@@ -72,7 +72,7 @@ fn failure(stage: &Stage, error: Error) -> Failure {
 /// The line of `--explain` above the calls of a stage.
 fn explain(stage: &Stage) {
     if Recorder::is_on() {
-        Recorder::stage(stage.name, stage.side().name(), stage.what, stage.doc.why_here);
+        Recorder::stage(stage.name, stage.side().name(), stage.what, stage.why_here());
     }
 }
 

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod mount;
 pub mod net;
 pub mod process;
+pub mod program;
 mod record;
 pub mod seccomp;
 pub mod signal;

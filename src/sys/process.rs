@@ -192,26 +192,6 @@ pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
     record("ioctl", format_args!("{fd}, NS_GET_NSTYPE"), result).map(CloneFlags::from_bits_retain)
 }
 
-/// Runs a helper of the host (newuidmap, newgidmap) to its end, with an
-/// argument array, PATH as its whole environment, and takes what it said.
-pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
-    let result = std::process::Command::new(program)
-        .args(args)
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .stdin(std::process::Stdio::null())
-        .output();
-    let (said, result) = match result {
-        Ok(output) if output.status.success() => (String::new(), Ok(())),
-        Ok(output) => {
-            (String::from_utf8_lossy(&output.stderr).trim().to_string(), Err(Errno::EPERM))
-        }
-        Err(error) => (String::new(), Err(Errno::from_raw(error.raw_os_error().unwrap_or(0)))),
-    };
-    let said = if said.is_empty() { said } else { format!(" [{said}]") };
-    record(program, format_args!("{}{said}", args.join(", ")), result)
-}
-
 /// Waits until a process has ended, by its pidfd, and takes its status when it
 /// is our child. ETIMEDOUT when it has not within `patience`.
 pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {

@@ -223,7 +223,7 @@ impl World {
             .collect();
         left.extend(now.cgroups.iter().filter(mine).map(|c| format!("cgroup {c}")));
         let states = fs::read_dir(self.path("state")).into_iter().flatten().flatten();
-        left.extend(states.map(|entry| format!("state {:?}", entry.path())));
+        left.extend(states.map(|entry| format!("state {}", entry.path().display())));
         left.extend(processes_with(&ours).into_iter().map(|pid| format!("process {pid}")));
         left
     }
@@ -515,6 +515,20 @@ pub fn in_pure_cgroup2(command: &str) -> Ran {
     Ran::of(shell)
 }
 
+/// This thread gets a mount namespace in which /sys/fs/cgroup is pure cgroup
+/// v2, where the machine has something else and we are root: so that there is
+/// a cgroup that can be left behind.
+pub fn own_view() {
+    if !is_root() || has_cgroup2() {
+        return;
+    }
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("unshare");
+    let script = "mount --make-rprivate / && umount -R /sys/fs/cgroup && \
+                  mount -t cgroup2 none /sys/fs/cgroup";
+    let status = Command::new("sh").args(["-c", script]).status().expect("sh");
+    assert!(status.success());
+}
+
 /// Runs a shell script of the host.
 pub fn shell(script: &str) -> Ran {
     let mut command = Command::new("sh");
@@ -542,6 +556,21 @@ impl World {
             let mut command = Command::new("unshare");
             command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
             command.stdin(Stdio::null());
+            command
+        })
+    }
+
+    /// state.json of the container, null while there is none.
+    pub fn state(&self, id: &str) -> Value {
+        let text = fs::read_to_string(self.path("state").join(id).join("state.json"));
+        text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// `jec delete WORDS`.
+    pub fn delete(&self, words: &[&str]) -> Ran {
+        Ran::of({
+            let mut command = self.jec();
+            command.arg("delete").args(words);
             command
         })
     }

@@ -51,3 +51,38 @@ pub fn outcome(value: libc::c_long) -> String {
         Err(errno) => format!("{errno:?}"),
     }
 }
+
+/// A copy of this test binary in the root of a bundle, with a mode: a set-user-ID program, say.
+pub fn copy_to(root: &std::path::Path, name: &str, mode: u32) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = root.join(name);
+    std::fs::copy(binary(), &path).expect("a copy");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("its mode");
+    path
+}
+
+/// Gives a file capabilities (capabilities(7), "File capabilities"), as masks.
+#[allow(unsafe_code)]
+pub fn set_file_capabilities(path: &std::path::Path, permitted: u32, inheritable: u32) {
+    // struct vfs_cap_data of <linux/capability.h>: VFS_CAP_REVISION_2, VFS_CAP_FLAGS_EFFECTIVE.
+    let words = [0x0200_0001, permitted, inheritable, 0, 0].map(u32::to_le_bytes).concat();
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).expect("a path");
+    let name = c"security.capability".as_ptr();
+    // SAFETY: path and name are C strings, and the length is that of the words.
+    let result =
+        unsafe { libc::setxattr(path.as_ptr(), name, words.as_ptr().cast(), words.len(), 0) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// A probe tells who it is and what it may: effective uid, the sets, and what chown(2) answers.
+pub fn tell_powers() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    for line in status.lines().filter(|line| line.starts_with("Cap")) {
+        let (name, value) = line.split_once(":\t").expect("a value");
+        tell(name, value.trim_start_matches('0'));
+    }
+    tell("euid", &nix::unistd::geteuid().to_string());
+    let chown = std::os::unix::fs::chown("/chown-me", Some(1), None);
+    let errno = chown.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
+    tell("chown", &errno.map_or("ok".into(), |errno| format!("{errno:?}")));
+}

@@ -71,7 +71,7 @@ impl Machine {
             gid: status_number(&status, "Gid:", 1, 10)?,
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             environment: environment(),
-            directory: link(c"/proc/self/cwd")?,
+            directory: working_directory()?,
             binary: link(c"/proc/self/exe")?,
             id: format!("jec-{}", std::process::id()),
             controllers,
@@ -122,6 +122,16 @@ fn link(name: &CStr) -> Result<PathBuf> {
     let path = file::readlinkat(file::HERE, name)?.into_string();
     let problem = "not UTF-8, so config.json cannot name it";
     path.map(Into::into).map_err(|_| Error::config(name.to_string_lossy(), problem))
+}
+
+/// Where paths begin. Behind the name of a directory that is gone the kernel says
+/// " (deleted)" (proc_pid_cwd(5)).
+fn working_directory() -> Result<PathBuf> {
+    let path = link(c"/proc/self/cwd")?;
+    if path.to_string_lossy().ends_with(" (deleted)") && !exists(&path.to_string_lossy()) {
+        return Err(Error::machine("the directory that jec was started in is gone", "cd /"));
+    }
+    Ok(path)
 }
 
 /// The number in a column of a line of /proc/PID/status (proc(5)).

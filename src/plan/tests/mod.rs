@@ -16,6 +16,15 @@ use crate::error::Result;
 const FULL: &str = include_str!("../../../tests/configs/full.json");
 
 /// The plan of `text` as the config.json of a bundle with an empty root file system.
+/// Whether a configuration without a user namespace may be run; says so where it may not.
+fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("SKIPPED: without a user namespace only root runs a container");
+    }
+    root
+}
+
 fn plan(text: impl AsRef<[u8]>) -> Result<Plan> {
     let bundle = tempfile::tempdir().unwrap();
     fs::create_dir(bundle.path().join("rootfs")).unwrap();

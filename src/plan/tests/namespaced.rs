@@ -4,7 +4,7 @@ use nix::sched::CloneFlags;
 use serde_json::{Value, json};
 
 use super::super::MountKind;
-use super::{changed, error};
+use super::{changed, error, is_root};
 
 #[test]
 fn empty_texts_and_lists_of_what_is_not_supported_are_no_error() {
@@ -29,6 +29,9 @@ fn a_console_size_is_ignored_without_a_terminal() {
 
 #[test]
 fn sysctls_need_the_namespace_that_they_belong_to() {
+    if !is_root() {
+        return;
+    }
     let only = |kinds: &[&str]| {
         let list: Vec<Value> = kinds.iter().map(|kind| json!({"type": kind})).collect();
         let alone = json!({"destination": "/proc", "type": "proc"});
@@ -109,6 +112,9 @@ fn joined_namespaces_come_in_an_order_that_works() {
 
 #[test]
 fn maps_and_offsets_without_their_namespace_are_refused() {
+    if !is_root() {
+        return;
+    }
     let mount = ("/linux/namespaces", json!([{"type": "mount"}]));
     let found = error(std::slice::from_ref(&mount));
     assert_eq!(found, "linux.uidMappings: there is no user namespace to map ids for");

@@ -1,0 +1,89 @@
+//! What the states are kept with: files that are replaced whole, and what tells
+//! one process, one boot and one owner from another.
+
+use std::ffi::{CStr, CString};
+use std::fmt::Write as _;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::FileStat;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::sys::{directory, file};
+
+/// To be written from the beginning.
+pub(super) const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
+
+/// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
+pub(super) fn default_root(uid: u32) -> String {
+    if uid == 0 {
+        return "/run/jec".into();
+    }
+    std::env::var("XDG_RUNTIME_DIR")
+        .ok()
+        .filter(|dir| dir.starts_with('/') && std::path::Path::new(dir).is_dir())
+        .map_or_else(|| format!("/tmp/jec-{uid}"), |dir| format!("{dir}/jec"))
+}
+
+pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
+    if stat.st_uid == uid && stat.st_mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let lacks = format!(
+        "the state directory {path} belongs to uid {} with mode {:#o}: somebody else could write into it",
+        stat.st_uid,
+        stat.st_mode & 0o7777
+    );
+    Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
+}
+
+/// Removes the files of a container. The intent goes last: until then, what is
+/// left can still be found.
+pub(super) fn empty(dir: BorrowedFd) -> Result<()> {
+    let mut names = directory::names(dir)?;
+    names.sort_by_key(|name| name.as_c_str() == c"intent.json");
+    names.iter().try_for_each(|name| gone(file::unlinkat(dir, name, false)))
+}
+
+/// Replaces a file as a whole: a reader sees the old one or the new one.
+pub(super) fn replace(dir: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
+    let mut temporary = name.to_string_lossy().into_owned();
+    write!(temporary, ".new").map_err(|_| Error::config("name", "cannot be written"))?;
+    let temporary = c_string(&temporary)?;
+    let out = file::openat(dir, &temporary, NEW, 0o600)?;
+    file::write(out.as_fd(), text.as_bytes())?;
+    file::fsync(out.as_fd())?;
+    file::renameat(dir, &temporary, name)?;
+    file::fsync(dir)
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::config("state", error.to_string()))
+}
+
+pub(super) fn boot_id(proc: BorrowedFd) -> Result<String> {
+    Ok(file::read_file(proc, c"sys/kernel/random/boot_id", 64)?.trim().into())
+}
+
+/// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
+/// may hold anything. None when there is no such process, or only its zombie.
+pub(super) fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
+    let text = file::read_file(proc, &c_string(&format!("{pid}/stat")).ok()?, 4096).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+/// What was to be removed and is not there is removed.
+pub(super) fn gone(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
+        other => other,
+    }
+}
+
+pub(super) fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::config("path", "contains a NUL byte"))
+}

@@ -1,0 +1,168 @@
+//! Scheduling: when the process runs, and as what.
+
+mod common;
+
+use common::process::{bundle, command, own_users, ran, script};
+use common::{Held, World, is_root};
+use serde_json::{Value, json};
+
+/// Fields 19 and 41 of /proc/PID/stat: nice and policy (proc_pid_stat(5)).
+const SEEN: &str = "cut -d' ' -f19,41 /proc/self/stat";
+
+fn stat(text: &str) -> (i32, u32) {
+    let fields: Vec<_> = text.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    (fields[16].parse().expect("nice"), fields[38].parse().expect("policy"))
+}
+
+/// Nice and policy of this process.
+fn own() -> (i32, u32) {
+    stat(&std::fs::read_to_string("/proc/thread-self/stat").expect("stat"))
+}
+
+/// ioprio_get(2) of a process: class above bit 13.
+#[allow(unsafe_code)]
+fn io_priority(pid: i32) -> i64 {
+    // SAFETY: only numbers are passed. 1 is IOPRIO_WHO_PROCESS of <linux/ioprio.h>.
+    unsafe { libc::syscall(libc::SYS_ioprio_get, 1, pid) }
+}
+
+fn sleeping(world: &World, change: impl FnOnce(&mut Value)) -> Held {
+    let bundle = bundle(world, "scheduling", |config| {
+        command(config, &["sleep", "60"]);
+        change(config);
+    });
+    world.hold(&["--bundle", &bundle.to_string_lossy(), &world.id("held")])
+}
+
+fn nothing(config: &mut Value) {
+    let process = config["process"].as_object_mut().expect("process");
+    process.remove("scheduler");
+    process.remove("ioPriority");
+    config["linux"].as_object_mut().expect("linux").remove("personality");
+}
+
+/// jec inherits the nice value of the tests, and a higher one anybody may set.
+fn nicer(config: &mut Value) {
+    config["process"]["scheduler"]["nice"] = json!(19);
+}
+
+#[test]
+fn the_example_is_a_background_process_on_a_32_bit_machine() {
+    let ran = ran("scheduling", nicer).ok();
+    assert_eq!(ran.out, "19 3\nidle\ni686\n");
+}
+
+#[test]
+fn the_host_sees_what_the_configuration_says_and_without_it_what_jec_had() {
+    let world = World::new();
+    let held = sleeping(&world, nicer);
+    assert_eq!(stat(&held.proc("stat")), (19, 3));
+    assert_eq!(io_priority(held.pid), 3 << 13, "IOPRIO_CLASS_IDLE");
+    let world = World::new();
+    let held = sleeping(&world, nothing);
+    assert_eq!(stat(&held.proc("stat")), own());
+    assert_eq!(io_priority(held.pid), io_priority(0));
+    let machine = ran("scheduling", |config| {
+        nothing(config);
+        command(config, &["uname", "-m"]);
+    });
+    assert_ne!(machine.ok().out, "i686\n");
+}
+
+#[test]
+fn an_idle_process_is_idle() {
+    let ran = ran("scheduling", |config| {
+        config["process"]["scheduler"] = json!({"policy": "SCHED_IDLE"});
+        config["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
+        script(config, &format!("{SEEN}; ionice -p $$"));
+    });
+    let out = ran.ok().out;
+    assert!(out.ends_with(" 5\nbest-effort: prio 6\n"), "{out}");
+}
+
+#[test]
+fn a_real_time_process_has_its_policy_and_resets_it_on_fork_if_asked() {
+    if !is_root() {
+        skip!("a real-time policy takes CAP_SYS_NICE over the host");
+    }
+    let change = |flags: Value| {
+        move |config: &mut Value| {
+            let scheduler = json!({"policy": "SCHED_FIFO", "priority": 7, "flags": flags});
+            config["process"]["scheduler"] = scheduler;
+            // Field 40 is the real-time priority. cut is a child, the shell is not.
+            let own = "read -r line < /proc/self/stat; set -- $line; echo ${40} ${41}";
+            script(config, &format!("{own}; cut -d' ' -f40,41 /proc/self/stat; true"));
+        }
+    };
+    let kept = ran("scheduling", change(json!([])));
+    if kept.err.contains("sched_setattr") && kept.err.contains("EPERM") {
+        skip!("this machine's cgroup v1 has no real-time runtime for us");
+    }
+    assert_eq!(kept.ok().out, "7 1\n7 1\n");
+    let reset = ran("scheduling", change(json!(["SCHED_FLAG_RESET_ON_FORK"]))).ok();
+    assert_eq!(reset.out, "7 1\n0 0\n");
+}
+
+#[test]
+fn what_takes_a_privilege_over_the_host_is_refused_in_a_user_namespace_by_name() {
+    let below = json!({"policy": "SCHED_OTHER", "nice": -5});
+    let real = json!({"policy": "SCHED_FIFO", "priority": 1});
+    for scheduler in [below, real] {
+        let change = |own: bool| {
+            let scheduler = scheduler.clone();
+            move |config: &mut Value| {
+                if own && is_root() {
+                    own_users(config);
+                }
+                config["process"]["scheduler"] = scheduler;
+                command(config, &["true"]);
+            }
+        };
+        let words = ["scheduling (init): sched_setattr(", "EPERM", "CAP_SYS_NICE"];
+        ran("scheduling", change(true)).fails(1, &words);
+        if is_root() && scheduler["policy"] == "SCHED_OTHER" {
+            ran("scheduling", change(false)).ok();
+        }
+    }
+}
+
+#[test]
+fn a_process_with_a_deadline_has_it_and_cannot_fork() {
+    if !is_root() {
+        skip!("a deadline takes CAP_SYS_NICE over the host");
+    }
+    let change = |flags: Value| {
+        move |config: &mut Value| {
+            // Nanoseconds: 1 of 100 ms.
+            config["process"]["scheduler"] = json!({"policy": "SCHED_DEADLINE", "flags": flags,
+                "runtime": 1_000_000, "deadline": 100_000_000, "period": 100_000_000});
+            let own = "read -r line < /proc/self/stat; set -- $line; echo ${41}";
+            script(config, &format!("{own}; ls / > /dev/null; echo $?"));
+        }
+    };
+    let refused = ran("scheduling", change(json!([])));
+    let words = ["EPERM", "EBUSY"];
+    if refused.err.contains("sched_setattr") && words.iter().any(|w| refused.err.contains(w)) {
+        skip!("this machine admits no deadline: {}", refused.err);
+    }
+    assert!(refused.out.starts_with("6\n") && refused.code != 0, "{refused:?}");
+    let allowed = ran("scheduling", change(json!(["SCHED_FLAG_RESET_ON_FORK"]))).ok();
+    assert_eq!(allowed.out, "6\n0\n");
+}
+
+#[test]
+fn a_value_that_the_policy_does_not_have_is_refused_before_anything_is_made() {
+    for (property, value, scheduler) in [
+        ("nice", 1, json!({"policy": "SCHED_FIFO", "priority": 1})),
+        ("nice", 20, json!({"policy": "SCHED_OTHER"})),
+        ("priority", 5, json!({"policy": "SCHED_BATCH"})),
+        ("runtime", 5, json!({"policy": "SCHED_DEADLINE", "deadline": 1})),
+    ] {
+        let ran = ran("scheduling", |config| {
+            config["process"]["scheduler"] = scheduler.clone();
+            config["process"]["scheduler"][property] = json!(value);
+        });
+        let ran = ran.fails(1, &[&format!("process.scheduler.{property}: ")]);
+        assert!(!ran.err.contains("(init)"), "{}", ran.err);
+    }
+}
