@@ -30,15 +30,17 @@ impl<'d> Property<'d> {
 
     /// A property below this object: names with dots between them.
     pub(super) fn at(&self, path: &str) -> Result<Self> {
-        path.split('.').try_fold(self.clone(), |outer, name| {
-            let dot = if outer.path.is_empty() { "" } else { "." };
-            let inner = match outer.value {
-                Value::Null => outer.value,
+        let mut found = self.clone();
+        for name in path.split('.') {
+            found.value = match found.value {
+                Value::Null => found.value,
                 Value::Object(object) => object.get(name).unwrap_or(&Value::Null),
-                _ => return Err(outer.wrong("is not an object")),
+                _ => return Err(found.wrong("is not an object")),
             };
-            Ok(Self { path: format!("{}{dot}{name}", outer.path), value: inner })
-        })
+            found.path += if found.path.is_empty() { "" } else { "." };
+            found.path += name;
+        }
+        Ok(found)
     }
 
     /// The value itself, as serde reads it.
