@@ -97,6 +97,8 @@ fn limits_are_written_read_back_and_in_force() {
     if has.contains("pids") {
         let mut child = shell(&cgroup, "for i in 1 2 3 4; do sleep 0.1 & done; wait");
         assert!(!child.wait().unwrap().success(), "a fourth process");
+        // Those that it did start are counted until they end.
+        assert!(cgroup.wait_empty(soon()).unwrap());
     }
     if has.contains("memory") {
         let mut child = shell(&cgroup, "tail -c 100000000 /dev/zero > /dev/null");
