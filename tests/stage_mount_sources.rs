@@ -9,11 +9,10 @@ use std::path::Path;
 use common::{World, is_root, sh, with_namespace};
 use serde_json::{Value, json};
 
-/// A directory with a file in it, on the disk on which cargo builds: a file system that can be
-/// id-mapped (in the lab, where Linux is 6.1, a tmpfs cannot).
+/// A directory with a file in it, on a disk that can be id-mapped (in the lab, where Linux is 6.1,
+/// the tmpfs on /tmp cannot) and that other users may search (a home directory they may not).
 fn volume() -> tempfile::TempDir {
-    fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let dir = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let dir = tempfile::Builder::new().tempdir_in("/var/tmp").unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(dir.path().join("letter"), "for you").unwrap();
     dir
