@@ -108,6 +108,14 @@ fn errno_text(errno: i32) -> String {
     format!("{errno:?}: {}", errno.desc())
 }
 
+/// Whatever the string was for: the kernel's strings end at a NUL byte.
+impl From<std::ffi::NulError> for Error {
+    fn from(error: std::ffi::NulError) -> Self {
+        let text = String::from_utf8_lossy(&error.into_vec()).into_owned();
+        Self::config(format!("{text:?}"), "contains a NUL byte")
+    }
+}
+
 /// An error with the place where it happened: what crosses from process to process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

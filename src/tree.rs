@@ -155,7 +155,7 @@ fn joined(names: &[CString]) -> Result<CString> {
     if bytes.len() > 1 {
         bytes.pop();
     }
-    CString::new(bytes).map_err(|_| Error::config("path", "contains a NUL byte"))
+    Ok(CString::new(bytes)?)
 }
 
 fn root_itself(path: &CStr) -> Error {

@@ -125,5 +125,5 @@ fn read(at: BorrowedFd, name: &CStr) -> Result<String> {
 }
 
 fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::config("cgroup", "has a NUL byte in its path"))
+    Ok(CString::new(text)?)
 }

@@ -13,7 +13,7 @@ use super::controllers;
 use super::{Support, detect, is, open_if_there, read};
 use crate::error::{Error, Result};
 use crate::plan::{self, DeviceRule};
-use crate::sys::{cgroupfs, file};
+use crate::sys::{cgroupfs, credentials, file};
 
 /// The directory that jec makes for its containers.
 pub(super) const JEC: &str = "jec";
@@ -63,7 +63,7 @@ pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
         }
     };
     let Some(base) = base(tree.as_fd(), &own_cgroup()?)? else {
-        let why = format!("uid {} may change no part of /sys/fs/cgroup", cgroupfs::effective_uid());
+        let why = format!("uid {} may change no part of /sys/fs/cgroup", credentials::geteuid());
         return nowhere(plan, why, DELEGATE);
     };
     let base = base.trim_end_matches('/');

@@ -15,9 +15,8 @@ use crate::cgroup::{self, Place, Support};
 use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
 use crate::plan::flags::Machine;
+use crate::sys::constants::PROC_SUPER_MAGIC;
 use crate::sys::file;
-
-const PROC_SUPER_MAGIC: i64 = 0x9fa0; // <linux/magic.h>
 
 /// The host's /proc, held from the beginning, and proved to be one: whatever
 /// is mounted later, by the container or over it, this stays what it is.

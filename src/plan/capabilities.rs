@@ -15,7 +15,7 @@ use crate::error::Result;
 pub(super) fn capabilities(given: &Property, warnings: &mut Vec<String>) -> Result<Capabilities> {
     let bounding = mask(given, "bounding", warnings)?;
     let permitted = mask(given, "permitted", warnings)?;
-    let mut within = |set: &str, limit: u64, why: &str| {
+    let mut within = |set: &str, limit: u64, why: &str| -> Result<u64> {
         let wanted = mask(given, set, warnings)?;
         if wanted & !limit != 0 {
             let left_out = names_of(wanted & !limit);

@@ -105,7 +105,7 @@ fn scheduler(given: &Property) -> Result<Scheduler> {
     let policy: Policy = given.at("policy")?.read()?;
     let nice = given.get("nice")?.unwrap_or(0);
     let priority = given.get("priority")?.unwrap_or(0);
-    let number = |name| Ok(given.get(name)?.unwrap_or(0));
+    let number = |name| given.get::<u64>(name).map(Option::unwrap_or_default);
     let (runtime, deadline, period) = (number("runtime")?, number("deadline")?, number("period")?);
     let is_nice = matches!(policy, Policy::SchedOther | Policy::SchedBatch);
     let is_real_time = matches!(policy, Policy::SchedFifo | Policy::SchedRr);

@@ -254,10 +254,12 @@ fn hugepages(given: &Property) -> Result<Vec<Limit>> {
 fn rdma(name: &str, given: &Property) -> Result<Limit> {
     let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
     given.ensure(is_name, "is not the name of a device")?;
-    let count = |property, key| {
-        Ok(given.get::<u32>(property)?.map_or(String::new(), |count| format!(" {key}={count}")))
-    };
-    let counts = count("hcaHandles", "hca_handle")? + &count("hcaObjects", "hca_object")?;
+    let mut counts = String::new();
+    for (property, key) in [("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object")] {
+        if let Some(count) = given.get::<u32>(property)? {
+            counts.extend([" ", key, "=", &count.to_string()]);
+        }
+    }
     given.ensure(!counts.is_empty(), "needs hcaHandles, hcaObjects or both")?;
     Ok(("rdma.max".into(), format!("{name}{counts}")))
 }

@@ -81,5 +81,5 @@ fn arguments(pid: i32, ranges: &[IdRange]) -> Vec<String> {
 }
 
 fn path(pid: i32, name: &str) -> Result<CString> {
-    CString::new(format!("{pid}/{name}")).map_err(|_| Error::config(name, "contains a NUL byte"))
+    Ok(CString::new(format!("{pid}/{name}"))?)
 }

@@ -11,7 +11,7 @@
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sides::Runtime;
 use crate::sys::{attributes, file};
 
@@ -25,8 +25,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         attributes::prlimit(init.pid, limit.name, limit.resource, limit.soft, limit.hard)?;
     }
     if let Some(score) = wanted.oom_score_adj {
-        let path = CString::new(format!("{}/oom_score_adj", init.pid))
-            .map_err(|_| Error::config("process.oomScoreAdj", "contains a NUL byte"))?;
+        let path = CString::new(format!("{}/oom_score_adj", init.pid))?;
         file::write_file(runtime.proc.as_fd(), &path, &score.to_string())?;
     }
     Ok(())

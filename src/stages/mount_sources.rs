@@ -15,7 +15,7 @@ use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
 use super::id_map;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::{IdMap, IdMaps, MapWriter, Mount, MountKind};
 use crate::sides::Runtime;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_IDMAP, OPEN_TREE_CLONE};
@@ -58,8 +58,7 @@ fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
 }
 
 fn namespace_of(proc: BorrowedFd, pid: i32) -> Result<OwnedFd> {
-    let path = CString::new(format!("{pid}/ns/user"))
-        .map_err(|_| Error::config("mounts", "contains a NUL byte"))?;
+    let path = CString::new(format!("{pid}/ns/user"))?;
     file::openat(proc, &path, OFlag::O_RDONLY, 0)
 }
 

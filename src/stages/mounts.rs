@@ -22,11 +22,11 @@ use crate::copy_up;
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, Mount, MountKind};
 use crate::sides::Init;
+use crate::sys::constants::{MS_REC, PROC_SUPER_MAGIC};
 use crate::sys::file::{self, HERE};
 use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
 use crate::tree::{self, Kind};
 
-const PROC_SUPER_MAGIC: i64 = 0x9fa0; // <linux/magic.h>
 /// The attributes that fstatfs can tell: RDONLY, NOSUID, NODEV, NOEXEC.
 const VISIBLE: u64 = 0xf;
 
@@ -140,7 +140,6 @@ fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
         mount::mount_setattr(made, Change { set, clear, recursive: true, ..Change::default() })?;
     }
     for propagation in &entry.propagation {
-        const MS_REC: u64 = 1 << 14; // <linux/mount.h>
         let (kind, recursive) = (propagation & !MS_REC, propagation & MS_REC != 0);
         mount::mount_setattr(made, Change { propagation: kind, recursive, ..Change::default() })?;
     }

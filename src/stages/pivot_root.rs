@@ -15,10 +15,9 @@ use nix::fcntl::OFlag;
 
 use crate::error::Result;
 use crate::sides::Init;
+use crate::sys::constants::MS_REC;
 use crate::sys::mount::{self, Change};
 use crate::sys::{directory, file};
-
-const MS_REC: u64 = 1 << 14; // <linux/mount.h>
 
 /// Exchanges the roots and lets the old one go.
 pub fn run(init: &mut Init) -> Result<()> {

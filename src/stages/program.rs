@@ -30,7 +30,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     init.program = Some(find(name, &init.env)?);
     if variable(&init.env, "HOME").is_none() {
         let home = home(init)?;
-        init.env.push(c_string(format!("HOME={home}"))?);
+        init.env.push(CString::new(format!("HOME={home}"))?);
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
     let mut denied = None;
     for directory in path.split(':') {
         let directory = if directory.is_empty() { "." } else { directory };
-        let candidate = c_string(format!("{directory}/{}", name.to_string_lossy()))?;
+        let candidate = CString::new(format!("{directory}/{}", name.to_string_lossy()))?;
         match file::executable(&candidate) {
             Ok(()) => return Ok(candidate),
             Err(error) if error.errno() == Errno::EACCES as i32 => denied = Some(error),
@@ -91,8 +91,4 @@ fn home(init: &Init) -> Result<String> {
         (fields.len() >= 6 && fields[2] == uid && fields[5].starts_with('/')).then(|| fields[5])
     });
     Ok(found.unwrap_or("/").into())
-}
-
-fn c_string(text: String) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::config("process", "contains a NUL byte"))
 }

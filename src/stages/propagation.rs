@@ -13,11 +13,9 @@ use std::os::fd::AsFd;
 
 use crate::error::Result;
 use crate::sides::Init;
+use crate::sys::constants::{MS_PRIVATE, MS_SLAVE};
 use crate::sys::file::HERE;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
-
-const MS_PRIVATE: u64 = 1 << 18; // <linux/mount.h>
-const MS_SLAVE: u64 = 1 << 19;
 
 /// Makes the tree a slave, and the root a mount whose descriptor is kept.
 pub fn run(init: &mut Init) -> Result<()> {

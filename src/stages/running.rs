@@ -33,8 +33,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 /// it to say so. A process that has ended keeps its name until it is waited
 /// for, and this one never got the program's.
 fn check_started(proc: BorrowedFd, pid: i32) -> Result<()> {
-    let path = CString::new(format!("{pid}/stat"))
-        .map_err(|_| Error::config("pid", "contains a NUL byte"))?;
+    let path = CString::new(format!("{pid}/stat"))?;
     let name = format!("({}) ", INIT_NAME.to_string_lossy());
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {

@@ -9,14 +9,14 @@
 //! from a sealed memfd. Side: runtime. Without it: the attack in the chapter.
 //! See open_tree(2), memfd_create(2), proc_pid_exe(5).
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sides::Runtime;
 use crate::sys::mount::{Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use crate::sys::{file, memory, mount, process};
@@ -30,11 +30,12 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let copy = sealed_copy(&own)?;
     // The copy has no path: its first argument keeps the one of the original.
     let path = file::readlinkat(runtime.proc.as_fd(), c"self/exe")?;
-    let rest = std::env::args_os().skip(1).map(|arg| c_string(arg.into_vec()));
-    let args = std::iter::once(Ok(path)).chain(rest).collect::<Result<Vec<_>>>()?;
+    let rest = std::env::args_os().skip(1).map(|arg| CString::new(arg.into_vec()));
+    let args = std::iter::once(Ok(path)).chain(rest).collect::<Result<Vec<_>, _>>()?;
+    let variable = |(name, value): (OsString, OsString)| [name, value].join(OsStr::new("="));
     let env = std::env::vars_os()
-        .map(|(name, value)| c_string([name.into_vec(), b"=".to_vec(), value.into_vec()].concat()))
-        .collect::<Result<Vec<_>>>()?;
+        .map(|pair| CString::new(variable(pair).into_vec()))
+        .collect::<Result<Vec<_>, _>>()?;
     process::execve_file(copy.as_fd(), &args, &env)
 }
 
@@ -52,8 +53,4 @@ fn sealed_copy(own: &OwnedFd) -> Result<OwnedFd> {
         }
         Err(error) => Err(error),
     }
-}
-
-fn c_string(bytes: Vec<u8>) -> Result<CString> {
-    CString::new(bytes).map_err(|_| Error::config("argument", "contains a NUL byte"))
 }

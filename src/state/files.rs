@@ -85,5 +85,5 @@ pub(super) fn gone(result: Result<()>) -> Result<()> {
 }
 
 pub(super) fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::config("path", "contains a NUL byte"))
+    Ok(CString::new(text)?)
 }

@@ -67,11 +67,6 @@ pub fn kill_process(pid: i32) -> Result<()> {
     record("kill", format_args!("{pid}, SIGKILL"), result)
 }
 
-/// The effective user id.
-pub fn effective_uid() -> u32 {
-    nix::unistd::geteuid().as_raw()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;

@@ -29,7 +29,7 @@ fn what_is_not_cgroup2_alone_is_told_by_its_name() {
 /// root and where cgroup2 is not alone.
 fn delegated() -> Option<(String, bool)> {
     use std::os::unix::fs::MetadataExt;
-    let uid = crate::sys::cgroupfs::effective_uid();
+    let uid = crate::sys::credentials::geteuid();
     if uid == 0 || !matches!(detect(), Ok(Support::Unified(_))) {
         eprintln!("skipped: needs an ordinary user and cgroup2 alone");
         return None;
