@@ -9,9 +9,9 @@
 //! from a sealed memfd. Side: runtime. Without it: the attack in the chapter.
 //! See open_tree(2), memfd_create(2), proc_pid_exe(5).
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -32,9 +32,8 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let path = file::readlinkat(runtime.proc.as_fd(), c"self/exe")?;
     let rest = std::env::args_os().skip(1).map(|arg| CString::new(arg.into_vec()));
     let args = std::iter::once(Ok(path)).chain(rest).collect::<Result<Vec<_>, _>>()?;
-    let variable = |(name, value): (OsString, OsString)| [name, value].join(OsStr::new("="));
     let env = std::env::vars_os()
-        .map(|pair| CString::new(variable(pair).into_vec()))
+        .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
         .collect::<Result<Vec<_>, _>>()?;
     process::execve_file(copy.as_fd(), &args, &env)
 }
