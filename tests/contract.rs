@@ -201,29 +201,29 @@ fn is_function(line: &str) -> bool {
     words.iter().take_while(|word| **word != "=").any(|word| *word == "fn")
 }
 
-/// The learner's flags: not the runtime, with a budget of their own.
-fn is_of_the_flags(path: &Path) -> bool {
-    let path = path.to_string_lossy();
-    let names = ["host_root", "defaults", "subids", "user", "default_profile"];
-    path.starts_with("src/cli")
-        || path.starts_with("src/plan/flags")
-        || names.iter().any(|name| path.starts_with(&format!("src/plan/{name}.rs")))
-}
-
-/// What the runtime is to be: a weekend's reading.
-const GOAL: usize = 5500;
-/// What it is now, and may not exceed: to be lowered with every deletion, until it is the goal.
-const NOW: usize = 7500;
+/// What each part may have, in lines of code, and where it lives. Two front ends
+/// make a plan: the learner's flags, and the reading of config.json (which crun and youki
+/// leave to a library). The runtime is everything that happens to the plan then: a
+/// weekend's reading. A number is to be lowered with every deletion.
+const BUDGETS: [(&str, usize, &[&str]); 3] = [
+    ("the flags", 2150, &["src/cli", "src/plan/flags"]),
+    ("reading config.json", 1450, &["src/plan/config"]),
+    ("the runtime", 6000, &["src/"]),
+];
 
 #[test]
-fn the_runtime_comes_no_further_from_its_goal() {
-    let (flags, runtime): (Vec<_>, Vec<_>) =
-        sources().into_iter().partition(|path| is_of_the_flags(path));
-    let sum = |paths: &[PathBuf]| paths.iter().map(|path| code(path).len()).sum::<usize>();
-    let (runtime, flags) = (sum(&runtime), sum(&flags));
-    println!("the runtime has {runtime} lines of code, the goal is {GOAL}; the flags have {flags}");
-    assert!((1000..=NOW).contains(&runtime), "the runtime has {runtime} lines of code");
-    assert!((500..=2500).contains(&flags), "the flags have {flags} lines of code");
+fn each_part_stays_within_its_budget() {
+    let mut sources = sources();
+    for (name, budget, places) in BUDGETS {
+        let here =
+            |path: &PathBuf| places.iter().any(|place| path.to_string_lossy().starts_with(place));
+        let (part, others) = sources.into_iter().partition::<Vec<_>, _>(here);
+        sources = others;
+        let lines: usize = part.iter().map(|path| code(path).len()).sum();
+        println!("{name}: {lines} lines of code, of {budget}");
+        assert!((budget / 2..=budget).contains(&lines), "{name}: {lines} lines, of {budget}");
+    }
+    assert!(sources.is_empty(), "{sources:?}");
 }
 
 /// Files below src whose code has this word, beside those that may.

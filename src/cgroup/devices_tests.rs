@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::resources::default_devices;
+use crate::plan::default_devices;
 
 /// What the rules mean, said as simply as possible.
 fn meaning(rules: &[DeviceRule], kind: DeviceKind, major: u32, minor: u32, access: i32) -> bool {

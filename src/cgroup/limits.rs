@@ -39,7 +39,7 @@ pub(super) fn set(dir: BorrowedFd, file: &str, value: &str) -> Result<()> {
 
 /// Whether a file that does not exist is no loss: without CONFIG_SWAP there is
 /// no swap to be unlimited, and two files come in pairs, of which a kernel may
-/// have one (see plan/resources/io.rs).
+/// have one (see plan/config/resources.rs).
 fn is_spare(dir: BorrowedFd, file: &str, value: &str) -> bool {
     let twin = match file {
         "memory.swap.max" => return value == "max",

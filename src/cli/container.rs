@@ -4,6 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
+use crate::plan::IdRange;
+use crate::plan::flags::user;
+use crate::plan::flags::user::UserFlag;
 use crate::plan::flags::{
     capabilities::{self, CapabilityName},
     environment::{self, Variable},
@@ -15,8 +18,6 @@ use crate::plan::flags::{
     seccomp::{self, SeccompFlag},
     target,
 };
-use crate::plan::user::UserFlag;
-use crate::plan::{IdRange, user};
 
 /// What the container can see of the network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

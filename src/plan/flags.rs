@@ -5,7 +5,10 @@
 //! could not say, and running what `jec spec` printed does the same.
 
 pub mod capabilities;
+pub mod default_profile;
+pub mod defaults;
 pub mod environment;
+pub mod host_root;
 pub mod ids;
 pub mod kernel;
 mod machine;
@@ -14,9 +17,11 @@ pub mod quantity;
 mod resources;
 pub mod rlimits;
 pub mod seccomp;
+pub mod subids;
 pub mod target;
 #[cfg(test)]
 mod tests;
+pub mod user;
 
 use std::path::Path;
 
@@ -27,10 +32,9 @@ pub use machine::Machine;
 pub use target::Target;
 
 use super::IdMaps;
-use super::user::{Accounts, Identity};
-use super::{defaults, host_root};
 use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
+use user::{Accounts, Identity};
 
 /// The version of the specification that brought the last of the words used here
 /// (time namespaces); a higher number would lock out runtimes that understand it all.

@@ -5,32 +5,16 @@
 //! become numbers, paths have become C strings, and what the specification
 //! forbids has been refused by the name of its property.
 
-mod capabilities;
-pub mod default_profile;
-pub mod defaults;
-mod devices;
+pub mod config;
 pub mod flags;
-pub mod host_root;
-mod kernel;
-mod mount_options;
-mod mounts;
-mod namespaces;
-mod process;
-mod property;
-pub mod resources;
-pub mod seccomp;
-mod spec;
-pub mod subids;
-#[cfg(test)]
-mod tests;
-pub mod user;
 
 use std::ffi::CString;
 use std::path::PathBuf;
 
 use nix::sched::CloneFlags;
 
-pub use spec::check_id;
+pub use config::check_id;
+pub use config::resources::default_devices;
 
 use crate::filter::Profile;
 

@@ -121,7 +121,7 @@ fn the_cost_of_a_cgroup() {
         return;
     }
     let plan = plan::Cgroup::default();
-    let ruled = plan::Cgroup { devices: plan::resources::default_devices(), ..plan.clone() };
+    let ruled = plan::Cgroup { devices: plan::default_devices(), ..plan.clone() };
     for (name, plan) in [("bare", &plan), ("device program", &ruled)] {
         let (mut make, mut remove) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..200 {

@@ -26,7 +26,7 @@ fn the_kernel_enforces_the_device_rules() {
         write,
         mknod: false,
     };
-    let mut rules = plan::resources::default_devices();
+    let mut rules = plan::default_devices();
     assert!(with_rules(rules.clone(), "head -c 1 /dev/zero | cat > /dev/null").0);
     let (done, error) = with_rules(rules.clone(), ": < /dev/kmsg");
     assert!(!done && error.contains("Operation not permitted"), "{error}");

@@ -47,7 +47,7 @@ fn rootless_limits_work_in_the_topmost_part_that_was_delegated() {
     };
     let plan = plan::Cgroup {
         limits: vec![("pids.max".into(), "3".into()), ("memory.max".into(), "16777216".into())],
-        devices: plan::resources::default_devices(),
+        devices: plan::default_devices(),
         ..plan::Cgroup::default()
     };
     let id = unique();

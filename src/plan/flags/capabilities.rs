@@ -8,7 +8,7 @@ use oci_spec::runtime::{self, Capabilities, LinuxCapabilities};
 use super::Machine;
 use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
-use crate::plan::defaults;
+use crate::plan::flags::defaults;
 
 /// What `--cap-add` and `--cap-drop` name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use oci_spec::runtime::{LinuxIdMapping, LinuxIdMappingBuilder};
 
+use super::subids;
 use super::{Machine, quantity::number};
 use crate::cli::{ContainerFlags, Userns};
 use crate::error::{Error, Result};
-use crate::plan::{IdMaps, IdRange, subids};
+use crate::plan::{IdMaps, IdRange};
 
 /// `INSIDE:OUTSIDE:COUNT`: ids below 4294967295, which is no id but (uid_t) -1.
 pub fn range(text: &str) -> std::result::Result<IdRange, String> {

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::{host_root, user};
 use crate::cli::{ContainerFlags, Userns};
 use crate::error::{Error, Result};
-use crate::plan::{host_root, user};
 use crate::sys::file;
 
 /// What the builder has to know. Tests write one down; [`Machine::look`] finds out.

@@ -6,7 +6,7 @@ use oci_spec::runtime::Mount;
 
 use super::quantity;
 use crate::error::{Error, Result};
-use crate::plan::defaults::mount as entry;
+use crate::plan::flags::defaults::mount as entry;
 
 /// One mount, as a flag asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::Machine;
 use super::quantity::{CPU_PERIOD, Limit};
 use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
-use crate::plan::defaults;
+use crate::plan::flags::defaults;
 
 /// linux.resources. A limit that was asked for always stands in the spec, so
 /// that a machine that cannot keep it refuses; those that jec adds itself are

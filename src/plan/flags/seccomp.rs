@@ -7,7 +7,7 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::plan::default_profile::default_profile;
+use crate::plan::flags::default_profile::default_profile;
 use crate::sys::file;
 
 /// `--seccomp`

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::{default_profile::default_profile, seccomp::profile};
+use crate::plan::{config::seccomp::profile, flags::default_profile::default_profile};
 use seccompiler::BpfProgram;
 
 /// The errno of a raw call, 0 for success. In a forked child of a process

@@ -7,9 +7,9 @@ use std::ffi::CString;
 
 use nix::mount::MsFlags;
 
-use super::Attributes;
 use super::property::Property;
 use crate::error::Result;
+use crate::plan::Attributes;
 use crate::sys::constants::{
     MOUNT_ATTR__ATIME as ATIME, MOUNT_ATTR_NOATIME as NOATIME, MOUNT_ATTR_NODEV as NODEV,
     MOUNT_ATTR_NODIRATIME as NODIRATIME, MOUNT_ATTR_NOEXEC as NOEXEC, MOUNT_ATTR_NOSUID as NOSUID,

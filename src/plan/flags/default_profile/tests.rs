@@ -7,7 +7,7 @@ use crate::sys::syscalls;
 const USUAL: u64 = 0x8004_05fb;
 
 fn machine(bounding: u64) -> Machine {
-    let profile = crate::plan::seccomp::profile(&default_profile(bounding)).unwrap();
+    let profile = crate::plan::config::seccomp::profile(&default_profile(bounding)).unwrap();
     Machine::new(&profile)
 }
 

@@ -12,8 +12,8 @@ use oci_spec::runtime::LinuxNamespaceType as Kind;
 
 use super::namespaces::is_own;
 use super::property::Property;
-use super::{KernelParams, Namespaces};
 use crate::error::Result;
+use crate::plan::{KernelParams, Namespaces};
 
 /// sethostname(2): __NEW_UTS_LEN of <linux/utsname.h>.
 const NAME_LIMIT: usize = 64;

@@ -13,10 +13,11 @@
 #[cfg(test)]
 pub(super) mod tests;
 
+use super::devices;
 pub use super::devices::default_rules as default_devices;
 use super::property::Property;
-use super::{Cgroup, devices};
 use crate::error::Result;
+use crate::plan::Cgroup;
 
 /// A file and what is written into it.
 type Limit = (String, String);

@@ -3,8 +3,8 @@
 use nix::sched::CloneFlags;
 use serde_json::{Value, json};
 
-use super::super::MountKind;
 use super::{changed, error, is_root};
+use crate::plan::MountKind;
 
 #[test]
 fn empty_texts_and_lists_of_what_is_not_supported_are_no_error() {

@@ -8,12 +8,12 @@ use std::ffi::CString;
 
 use nix::errno::Errno;
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction as Name, LinuxSeccompFilterFlag as Flag,
+    Arch, LinuxSeccompAction as Name, LinuxSeccompFilterFlag as Flag,
     LinuxSeccompOperator as Comparison,
 };
 
 use super::property::Property;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::filter::{Action, Condition, Operator, Profile, Rule};
 use crate::sys::syscalls::{self, Abi};
 
@@ -32,17 +32,6 @@ const WAIT_KILLABLE_RECV: u64 = 1 << 5;
 /// over the listener (and, explained, tells of it). A notification of one of
 /// them would wait for a listener that nobody has yet, for ever.
 const HANDS_OVER: [&str; 3] = ["sendmsg", "recvmsg", "write"];
-
-/// Reads a profile of the specification's types.
-///
-/// # Errors
-/// A configuration error with the path of the property.
-pub fn profile(seccomp: &LinuxSeccomp) -> Result<Profile> {
-    let path = "linux.seccomp";
-    let value =
-        serde_json::to_value(seccomp).map_err(|error| Error::config(path, error.to_string()))?;
-    read(&Property::new(path, &value))
-}
 
 /// Reads linux.seccomp.
 fn read(given: &Property) -> Result<Profile> {
@@ -193,6 +182,12 @@ fn listener_path(given: &Property, notifies: bool) -> Result<Option<CString>> {
     let problem = "must not be set without listenerPath";
     given.at("listenerMetadata")?.ensure(has_path || no_metadata, problem)?;
     Ok(path.filter(|_| notifies))
+}
+
+/// A profile of the specification's types.
+#[cfg(test)]
+pub fn profile(seccomp: &oci_spec::runtime::LinuxSeccomp) -> Result<Profile> {
+    read(&Property::new("linux.seccomp", &serde_json::json!(seccomp)))
 }
 
 #[cfg(test)]

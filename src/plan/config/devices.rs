@@ -6,9 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use oci_spec::runtime::LinuxDeviceType as Type;
 
+use super::namespaces;
 use super::property::Property;
-use super::{Device, DeviceKind, DeviceRule, Namespaces, namespaces};
 use crate::error::Result;
+use crate::plan::{Device, DeviceKind, DeviceRule, Namespaces};
 
 /// Path, major and minor number of the nodes that every container has (config-linux.md, Default
 /// Devices); all `rw-rw-rw-` and root's. `/dev/console` and `/dev/ptmx` belong to the terminal

@@ -8,8 +8,8 @@
 use caps::Capability;
 
 use super::property::Property;
-use super::{Capabilities, Plan};
 use crate::error::Result;
+use crate::plan::{Capabilities, Plan};
 
 /// The sets as masks, each cut down to what the kernel would grant.
 pub(super) fn capabilities(given: &Property, warnings: &mut Vec<String>) -> Result<Capabilities> {

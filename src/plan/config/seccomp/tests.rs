@@ -135,7 +135,7 @@ fn flags_become_the_kernels_bits() {
 #[test]
 fn an_unknown_flag_is_refused_by_its_name() {
     let json = r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_MAGIC"]}"#;
-    let error = serde_json::from_str::<LinuxSeccomp>(json).unwrap_err();
+    let error = serde_json::from_str::<oci_spec::runtime::LinuxSeccomp>(json).unwrap_err();
     assert!(error.to_string().contains("SECCOMP_FILTER_FLAG_MAGIC"), "{error}");
 }
 

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod documents;
+mod ids;
 mod namespaced;
 mod rules;
 
@@ -13,7 +14,7 @@ use super::Plan;
 use crate::error::Result;
 
 /// A configuration that has every property jec honours.
-const FULL: &str = include_str!("../../../tests/configs/full.json");
+const FULL: &str = include_str!("../../../../tests/configs/full.json");
 
 /// The plan of `text` as the config.json of a bundle with an empty root file system.
 /// Whether a configuration without a user namespace may be run; says so where it may not.

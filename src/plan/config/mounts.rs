@@ -4,9 +4,10 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 use super::mount_options::{Effect, Options, PARAMETER_LIMIT, find};
+use super::namespaces;
 use super::property::Property;
-use super::{IdMap, Mount, MountKind, Namespaces, namespaces};
 use crate::error::Result;
+use crate::plan::{IdMap, Mount, MountKind, Namespaces};
 use crate::sys::constants::MOUNT_ATTR_RDONLY;
 
 /// Reads an entry of the list. A relative source starts at `bundle`; `namespaces` tell whether

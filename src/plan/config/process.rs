@@ -8,8 +8,9 @@ use oci_spec::runtime::{
 };
 
 use super::property::Property;
-use super::{MapWriter, Namespaces, Process, Rlimit, Scheduler, User, capabilities, namespaces};
+use super::{capabilities, namespaces};
 use crate::error::Result;
+use crate::plan::{MapWriter, Namespaces, Process, Rlimit, Scheduler, User};
 
 /// Reads it; ids have to be mapped where `namespaces` has maps.
 pub(super) fn process(

@@ -8,14 +8,14 @@ use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use serde_json::json;
 
-use super::super::{DeviceKind, MountKind};
 use super::{FULL, Plan, changed, full, is_root, plan};
+use crate::plan::{DeviceKind, MountKind};
 use crate::sys::constants::CLONE_NEWTIME;
 
-const RUNC: &str = include_str!("../../../tests/configs/runc-1.1.5.json");
-const CRUN: &str = include_str!("../../../tests/configs/crun-1.8.1.json");
-const PODMAN: &str = include_str!("../../../tests/configs/podman-rootless.json");
-const CONTAINERD: &str = include_str!("../../../tests/configs/containerd-pod.json");
+const RUNC: &str = include_str!("../../../../tests/configs/runc-1.1.5.json");
+const CRUN: &str = include_str!("../../../../tests/configs/crun-1.8.1.json");
+const PODMAN: &str = include_str!("../../../../tests/configs/podman-rootless.json");
+const CONTAINERD: &str = include_str!("../../../../tests/configs/containerd-pod.json");
 
 #[test]
 fn what_other_tools_write_becomes_a_plan() {

@@ -7,9 +7,9 @@ use oci_spec::runtime::{
     LinuxDeviceCgroup, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType, Mount,
 };
 
-use super::IdMaps;
-use super::flags::Machine;
+use super::Machine;
 use crate::cli::Net;
+use crate::plan::IdMaps;
 
 /// Root inside keeps what an installation of packages needs, and nothing that
 /// reaches beyond the container: neither NET_RAW nor MKNOD, which docker grants.

@@ -11,8 +11,8 @@ use oci_spec::runtime::LinuxNamespaceType::{
 };
 
 use super::property::Property;
-use super::{IdMaps, IdRange, MapWriter, Namespaces};
 use crate::error::Result;
+use crate::plan::{IdMaps, IdRange, MapWriter, Namespaces};
 use crate::sys::{credentials, file};
 
 /// The order of joining: the user namespace first, since it gives the right to join the others;

@@ -1,6 +1,6 @@
 use super::default_rules;
 use crate::plan::DeviceKind;
-use crate::plan::resources::tests::{planned, refusal};
+use crate::plan::config::resources::tests::{planned, refusal};
 
 #[test]
 fn device_rules_keep_their_order_and_the_defaults_follow_the_last_general_one() {
