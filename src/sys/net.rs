@@ -22,7 +22,7 @@ pub fn loopback_up() -> Result<()> {
     // SAFETY: an all-zero ifreq is an empty name and no flags.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
-        *to = from.cast_signed();
+        *to = libc::c_char::from_ne_bytes([*from]);
     }
     request.ifr_ifru.ifru_flags = IFF_UP;
     // SAFETY: `request` is a whole ifreq with a NUL-terminated name.
