@@ -92,7 +92,8 @@ fn all_that_the_program_writes_before_its_end_arrives() {
 #[test]
 fn with_few_descriptors_it_works_or_fails_by_name_and_leaves_nothing_unsaid() {
     let mut failures = Vec::new();
-    for limit in [4, 6, 8, 9, 12, 14, 15, 20] {
+    // How many it takes depends on the machine: with a cgroup it is one more.
+    for limit in 4..=20 {
         let world = World::new();
         let bundle = world.bundle("console-socket", for_me);
         let mut command = std::process::Command::new("sh");

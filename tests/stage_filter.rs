@@ -37,6 +37,7 @@ fn probe_sockets() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
 #[ignore = "a probe: runs inside a container"]
 fn probe_numbers() {
     for (name, number) in [("tomorrow", 5000), ("mkdir", 83), ("unlisted", libc::SYS_rmdir)] {
@@ -100,6 +101,7 @@ fn two_conditions_on_one_argument_are_each_enough_as_old_profiles_meant_it() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
 fn a_call_newer_than_the_profile_is_enosys_and_a_known_one_what_the_default_says() {
     let profile = |default: &str| {
         let ran = ran("filter", |config| {
@@ -131,6 +133,7 @@ fn a_call_newer_than_the_profile_is_enosys_and_a_known_one_what_the_default_says
 }
 
 /// linux.seccomp of `jec run`.
+#[cfg(target_arch = "x86_64")]
 fn default_profile() -> Value {
     let world = World::new();
     let mut jec = world.jec();

@@ -16,6 +16,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use serde_json::{Value, json};
 
+/// What mkdir(1) calls: the newer machines have only the newer call.
+const MKDIR: libc::c_long = {
+    #[cfg(target_arch = "x86_64")]
+    let number = libc::SYS_mkdir;
+    #[cfg(target_arch = "aarch64")]
+    let number = libc::SYS_mkdirat;
+    number
+};
+
 /// SECCOMP_IOCTL_NOTIF_RECV and _SEND of <linux/seccomp.h>.
 const RECV: libc::Ioctl = 0xc050_2100;
 const SEND: libc::Ioctl = 0xc018_2101;
@@ -107,7 +116,7 @@ fn the_agent_gets_the_state_and_the_listener_and_decides() {
             let mut askers = Vec::new();
             for errno in [Some(libc::EDQUOT), None] {
                 let asked = question(&listener).expect("a question");
-                assert_eq!(i64::from(asked.data.nr), libc::SYS_mkdir);
+                assert_eq!(i64::from(asked.data.nr), MKDIR);
                 askers.push(asked.pid);
                 answer(&listener, asked.id, errno);
             }

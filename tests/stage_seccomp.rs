@@ -168,6 +168,7 @@ fn without_the_profile_each_of_these_calls_gets_further() {
 }
 
 /// A probe under the default profile of `jec run`, or under none.
+#[cfg(target_arch = "x86_64")]
 fn in_jec_run(profile: &str, probe: &str) -> Ran {
     let world = World::new();
     let root = world.rootfs().to_string_lossy().into_owned();

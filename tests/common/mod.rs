@@ -107,6 +107,12 @@ impl World {
         Self { dir, before: Host::now() }
     }
 
+    /// Whether set-user-ID and file capabilities do nothing here: /tmp is often mounted so.
+    pub fn is_nosuid(&self) -> bool {
+        use nix::sys::statvfs::{FsFlags, statvfs};
+        statvfs(self.dir.path()).expect("statvfs").flags().contains(FsFlags::ST_NOSUID)
+    }
+
     /// A path inside.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

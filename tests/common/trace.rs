@@ -166,15 +166,13 @@ fn at_call(
     let mut registers = registers(pid);
     if !entering(pid) {
         if let Some(errno) = tracee.fails.take() {
-            registers.rax = (-i64::from(errno)).cast_unsigned();
-            set_registers(pid, &registers);
+            machine::set_result(&mut registers, -i64::from(errno));
+            set_registers(pid, &mut registers);
         }
         return resume(pid, 0);
     }
     tracee.calls += 1;
-    let number = registers.orig_rax.cast_signed();
-    let args =
-        [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
+    let (number, args) = (machine::number(&registers), machine::args(&registers));
     // The first thing that main does.
     if number == libc::SYS_openat && text_at(pid, args[1]) == "/proc" {
         tracee.main = true;
@@ -187,8 +185,7 @@ fn at_call(
         Act::Go => resume(pid, 0),
         Act::Kill => kill(pid, libc::SIGKILL),
         Act::Fail(errno) => {
-            registers.orig_rax = u64::MAX;
-            set_registers(pid, &registers);
+            machine::skip(pid, &mut registers);
             tracee.fails = Some(errno);
             resume(pid, 0);
         }
@@ -263,17 +260,60 @@ fn entering(pid: i32) -> bool {
     info.op == libc::PTRACE_SYSCALL_INFO_ENTRY
 }
 
+/// PTRACE_GETREGSET and PTRACE_SETREGSET move one set of registers, ptrace(2).
+fn register_set<T>(what: libc::c_uint, pid: i32, set: libc::c_int, registers: &mut T) {
+    let base = (&raw mut *registers).cast();
+    let mut whole = libc::iovec { iov_base: base, iov_len: size_of::<T>() };
+    // SAFETY: the kernel reads or writes at most the whole of `registers`.
+    unsafe { libc::ptrace(what, pid, set, &raw mut whole) };
+}
+
 fn registers(pid: i32) -> libc::user_regs_struct {
     // SAFETY: all-zero is a valid value of this struct of numbers.
     let mut found: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel fills the whole struct.
-    unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, 0, &raw mut found) };
+    register_set(libc::PTRACE_GETREGSET, pid, libc::NT_PRSTATUS, &mut found);
     found
 }
 
-fn set_registers(pid: i32, registers: &libc::user_regs_struct) {
-    // SAFETY: the kernel reads the whole struct.
-    unsafe { libc::ptrace(libc::PTRACE_SETREGS, pid, 0, &raw const *registers) };
+fn set_registers(pid: i32, registers: &mut libc::user_regs_struct) {
+    register_set(libc::PTRACE_SETREGSET, pid, libc::NT_PRSTATUS, registers);
+}
+
+/// Which registers a call uses, syscall(2): its number, its arguments, its result.
+#[cfg(target_arch = "x86_64")]
+mod machine {
+    pub fn number(of: &libc::user_regs_struct) -> i64 {
+        of.orig_rax.cast_signed()
+    }
+    pub fn args(of: &libc::user_regs_struct) -> [u64; 6] {
+        [of.rdi, of.rsi, of.rdx, of.r10, of.r8, of.r9]
+    }
+    pub fn set_result(of: &mut libc::user_regs_struct, result: i64) {
+        of.rax = result.cast_unsigned();
+    }
+    /// There is no call of number -1: the kernel makes none.
+    pub fn skip(pid: i32, of: &mut libc::user_regs_struct) {
+        of.orig_rax = u64::MAX;
+        super::set_registers(pid, of);
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod machine {
+    pub fn number(of: &libc::user_regs_struct) -> i64 {
+        of.regs[8].cast_signed()
+    }
+    pub fn args(of: &libc::user_regs_struct) -> [u64; 6] {
+        std::array::from_fn(|at| of.regs[at])
+    }
+    pub fn set_result(of: &mut libc::user_regs_struct, result: i64) {
+        of.regs[0] = result.cast_unsigned();
+    }
+    /// Here the number of the call has a register set of its own (<linux/elf.h>).
+    pub fn skip(pid: i32, _: &mut libc::user_regs_struct) {
+        const NT_ARM_SYSTEM_CALL: libc::c_int = 0x404;
+        super::register_set(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &mut -1i32);
+    }
 }
 
 /// A NUL-terminated string in the memory of a tracee, of at most 255 bytes.

@@ -101,7 +101,7 @@ fn limits_are_written_read_back_and_in_force() {
         assert!(cgroup.wait_empty(soon()).unwrap());
     }
     if has.contains("memory") {
-        let mut child = shell(&cgroup, "tail -c 100000000 /dev/zero > /dev/null");
+        let mut child = shell(&cgroup, "tail /dev/zero");
         assert!(!child.wait().unwrap().success());
         assert!(cgroup.oom_kills().unwrap() >= 1);
     }
