@@ -349,7 +349,8 @@ fn a_pipe_as_input_of_a_terminal_ends_with_the_end_of_input() {
     let ran = Ran::from(jec.wait_with_output().expect("output")).ok();
     let out = ran.out.replace('\r', "");
     assert!(
-        out.starts_with("/dev/pts/0\n") && out.contains("hello\n") && out.ends_with("after\n"),
+        // Echoed at once, maybe before tty(1) has spoken; and then what cat read.
+        out.contains("/dev/pts/0\n") && out.contains("hello\n") && out.ends_with("after\n"),
         "{out:?}"
     );
     world.assert_clean();

@@ -31,13 +31,15 @@ use super::is;
 use crate::error::{Error, Result};
 use crate::plan::{DeviceKind, DeviceRule};
 use crate::sys::bpf::{self, Instruction};
+use crate::sys::file;
 
 /// What became of the device rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceProgram {
     /// The kernel enforces them.
     Attached,
-    /// They allow everything, so there is nothing to enforce.
+    /// They allow everything, or jec itself is in a user namespace, where no device
+    /// can be made or opened anyway: there is nothing to enforce.
     Unneeded,
     /// The kernel takes no program from this user (EPERM). In a user namespace
     /// of her own nothing is lost by that: there mknod(2) of a device fails,
@@ -66,9 +68,19 @@ pub(super) fn load(rules: &[DeviceRule]) -> Result<Loaded> {
         return Ok(Loaded::Nothing(DeviceProgram::Unneeded));
     };
     match bpf::load_device_program(&program) {
-        Err(error) if is(&error, Errno::EPERM) => Ok(Loaded::Nothing(DeviceProgram::Unprivileged)),
+        Err(error) if is(&error, Errno::EPERM) => {
+            let initial = in_the_initial_user_namespace()?;
+            let why = if initial { DeviceProgram::Unprivileged } else { DeviceProgram::Unneeded };
+            Ok(Loaded::Nothing(why))
+        }
         other => other.map(Loaded::Program),
     }
+}
+
+/// Only there all ids are mapped, each to itself (user_namespaces(7)).
+fn in_the_initial_user_namespace() -> Result<bool> {
+    let map = file::read_file(file::HERE, c"/proc/self/uid_map", super::LONGEST)?;
+    Ok(map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 // <linux/bpf.h>: what the argument's first word is made of.
