@@ -5,6 +5,7 @@
 //! (where [`crate::advice`] knows it) the likely cause and the command
 //! that confirms it.
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 /// What can go wrong. Six kinds are enough: the object is in the text.
@@ -100,11 +101,16 @@ impl Error {
             _ => 0,
         }
     }
+
+    /// Whether a system call failed with this errno.
+    pub fn is(&self, errno: Errno) -> bool {
+        self.errno() == errno as i32
+    }
 }
 
 /// `EBUSY: Device or resource busy`: the name first, since the man pages are indexed by it.
 fn errno_text(errno: i32) -> String {
-    let errno = nix::errno::Errno::from_raw(errno);
+    let errno = Errno::from_raw(errno);
     format!("{errno:?}: {}", errno.desc())
 }
 

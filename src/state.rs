@@ -122,7 +122,7 @@ impl States {
             root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
         let c_path = c_string(&path)?;
         match file::mkdirat(file::HERE, &c_path, 0o700) {
-            Err(error) if error.errno() == Errno::EEXIST as i32 => {}
+            Err(error) if error.is(Errno::EEXIST) => {}
             other => other?,
         }
         let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
@@ -136,7 +136,7 @@ impl States {
     pub fn refuse_taken(&self, id: &str) -> Result<()> {
         match self.open_directory(&c_string(id)?) {
             Ok(_) => Err(taken(id)),
-            Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
+            Err(error) if error.is(Errno::ENOENT) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -150,7 +150,7 @@ impl States {
     ) -> Result<Container> {
         let name = c_string(&plan.id)?;
         match file::mkdirat(self.dir.as_fd(), &name, 0o700) {
-            Err(error) if error.errno() == Errno::EEXIST as i32 => return Err(taken(&plan.id)),
+            Err(error) if error.is(Errno::EEXIST) => return Err(taken(&plan.id)),
             other => other?,
         }
         let intent = Intent {
@@ -180,11 +180,7 @@ impl States {
     /// Opens a container that exists, with a directory that a crash left without its intent.
     pub fn find(&self, id: &str) -> Result<Container> {
         let dir = self.open_directory(&c_string(id)?).map_err(|error| {
-            if error.errno() == Errno::ENOENT as i32 {
-                Error::state(id, "does not exist")
-            } else {
-                error
-            }
+            if error.is(Errno::ENOENT) { Error::state(id, "does not exist") } else { error }
         })?;
         let text = file::read_file(dir.as_fd(), c"intent.json", LIMIT).ok();
         let intent = text.and_then(|text| serde_json::from_str(&text).ok());
@@ -203,7 +199,7 @@ impl States {
         }
         let name = c_string(&container.intent.id)?;
         let found = match self.open_directory(&name) {
-            Err(error) if error.errno() == Errno::ENOENT as i32 => return Ok(()),
+            Err(error) if error.is(Errno::ENOENT) => return Ok(()),
             other => file::fstat(other?.as_fd())?,
         };
         let ours = file::fstat(container.dir.as_fd())?;

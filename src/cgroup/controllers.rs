@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 
 use super::place::ancestors;
-use super::{Placement, is, open_if_there, read};
+use super::{Placement, open_if_there, read};
 use crate::error::{Error, Result};
 use crate::sys::cgroupfs;
 
@@ -89,7 +89,7 @@ fn has(controllers: &str, wanted: &[&str]) -> Result<()> {
 /// the root of a cgroup namespace looks like it and is not.
 fn is_inner(dir: BorrowedFd) -> Result<bool> {
     match read(dir, c"cgroup.type") {
-        Err(error) if is(&error, Errno::ENOENT) => Ok(false),
+        Err(error) if error.is(Errno::ENOENT) => Ok(false),
         Err(error) => Err(error),
         Ok(_) => Ok(!read(dir, c"cgroup.procs")?.is_empty()),
     }

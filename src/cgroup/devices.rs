@@ -27,7 +27,6 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use super::is;
 use crate::error::{Error, Result};
 use crate::plan::{DeviceKind, DeviceRule};
 use crate::sys::bpf::{self, Instruction};
@@ -66,7 +65,7 @@ pub(super) fn load(rules: &[DeviceRule]) -> Result<Loaded> {
         return Ok(Loaded::Nothing(DeviceProgram::Unneeded));
     };
     match bpf::load_device_program(&program) {
-        Err(error) if is(&error, Errno::EPERM) => Ok(Loaded::Nothing(DeviceProgram::Unprivileged)),
+        Err(error) if error.is(Errno::EPERM) => Ok(Loaded::Nothing(DeviceProgram::Unprivileged)),
         other => other.map(Loaded::Program),
     }
 }

@@ -9,9 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::place::JEC;
-use super::{
-    Placement, Support, c_string, detect, is, limits, open_directory, open_if_there, read,
-};
+use super::{Placement, Support, c_string, detect, limits, open_directory, open_if_there, read};
 use crate::error::{Error, Result};
 use crate::sys::{cgroupfs, file};
 
@@ -57,7 +55,7 @@ impl Cgroup {
     /// process does not fork, and still dies by SIGKILL.
     pub fn kill(&self) -> Result<()> {
         match cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1") {
-            Err(error) if is(&error, Errno::ENOENT) => self.kill_each(),
+            Err(error) if error.is(Errno::ENOENT) => self.kill_each(),
             other => other,
         }
     }
@@ -100,7 +98,7 @@ impl Cgroup {
     /// 0 without the controller.
     pub fn oom_kills(&self) -> Result<u64> {
         match read(self.dir.as_fd(), c"memory.events") {
-            Err(error) if is(&error, Errno::ENOENT) => Ok(0),
+            Err(error) if error.is(Errno::ENOENT) => Ok(0),
             other => Ok(value(&other?, "oom_kill").unwrap_or(0)),
         }
     }
@@ -111,13 +109,13 @@ impl Cgroup {
         loop {
             match self.try_remove() {
                 // EBUSY: a process is still in it, or came back as a child cgroup.
-                Err(error) if is(&error, Errno::EBUSY) => {
+                Err(error) if error.is(Errno::EBUSY) => {
                     if !self.wait_empty(deadline)? || Instant::now() >= deadline {
                         return Err(error);
                     }
                 }
                 // ENOENT, ENODEV: somebody else removes it, too. Whoever is last is sure.
-                Err(error) if is(&error, Errno::ENOENT) || is(&error, Errno::ENODEV) => {
+                Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => {
                     if open_if_there(self.tree.as_fd(), &self.path)?.is_none() {
                         return Ok(());
                     }
@@ -145,7 +143,7 @@ impl Cgroup {
         // The directory `jec` goes with the last container, for nobody else would
         // take it away. EBUSY: another container is in it, so it stays.
         match remove_directory(open_directory(self.tree.as_fd(), above)?.as_fd(), &c_string(JEC)?) {
-            Err(error) if is(&error, Errno::EBUSY) => Ok(()),
+            Err(error) if error.is(Errno::EBUSY) => Ok(()),
             other => other,
         }
     }
@@ -191,7 +189,7 @@ fn below(
     while let Some(names) = to_do.last_mut() {
         if let Some(name) = names.pop() {
             let child = match file::openat(here.as_fd(), &name, how, 0) {
-                Err(error) if is(&error, Errno::ENOENT) => continue,
+                Err(error) if error.is(Errno::ENOENT) => continue,
                 other => other?,
             };
             to_do.push(cgroupfs::directories(child.as_fd())?);
@@ -212,7 +210,7 @@ fn below(
 /// rmdir(2); ENOENT: somebody was faster, and it is gone all the same.
 fn remove_directory(at: BorrowedFd, name: &CStr) -> Result<()> {
     match file::unlinkat(at, name, true) {
-        Err(error) if is(&error, Errno::ENOENT) => Ok(()),
+        Err(error) if error.is(Errno::ENOENT) => Ok(()),
         other => other,
     }
 }

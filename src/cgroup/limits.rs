@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-use super::{c_string, is, read};
+use super::{c_string, read};
 use crate::error::{Error, Result};
 use crate::sys::cgroupfs;
 
@@ -16,7 +16,7 @@ use crate::sys::cgroupfs;
 pub(super) fn write(dir: BorrowedFd, limits: &[(String, String)]) -> Result<()> {
     for (file, value) in limits {
         match set(dir, file, value) {
-            Err(error) if is(&error, Errno::ENOENT) && is_spare(dir, file, value) => {}
+            Err(error) if error.is(Errno::ENOENT) && is_spare(dir, file, value) => {}
             other => other?,
         }
     }

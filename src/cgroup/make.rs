@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::place::refuse_used;
 use super::{
-    Cgroup, DeviceProgram, Placement, c_string, controllers, devices, is, limits, open_directory,
+    Cgroup, DeviceProgram, Placement, c_string, controllers, devices, limits, open_directory,
 };
 use crate::error::Result;
 use crate::sys::{bpf, file};
@@ -45,8 +45,7 @@ impl Placement {
         loop {
             match self.walk() {
                 Err(error)
-                    if (is(&error, Errno::ENOENT) || is(&error, Errno::ENODEV))
-                        && tries < TRIES =>
+                    if (error.is(Errno::ENOENT) || error.is(Errno::ENODEV)) && tries < TRIES =>
                 {
                     tries += 1;
                 }
@@ -75,7 +74,7 @@ impl Placement {
 /// Makes a cgroup, or opens the one that is there: the cgroup, and whether it is new.
 fn make_directory(at: BorrowedFd, name: &str) -> Result<(OwnedFd, bool)> {
     let made = match file::mkdirat(at, &c_string(name)?, 0o755) {
-        Err(error) if is(&error, Errno::EEXIST) => false,
+        Err(error) if error.is(Errno::EEXIST) => false,
         other => other.map(|()| true)?,
     };
     Ok((open_directory(at, name)?, made))

@@ -36,7 +36,7 @@ pub use devices::DeviceProgram;
 pub use life::Cgroup;
 pub use place::{Place, Placement, place};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::file;
 
 /// Where systemd, and everybody after it, mounts cgroup2.
@@ -65,7 +65,7 @@ pub enum Support {
 pub fn detect() -> Result<Support> {
     let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
     let root = match file::openat(file::HERE, MOUNT, how, 0) {
-        Err(error) if is(&error, Errno::ENOENT) => return Ok(absent("does not exist")),
+        Err(error) if error.is(Errno::ENOENT) => return Ok(absent("does not exist")),
         other => other?,
     };
     if file::filesystem_magic(root.as_fd())? == CGROUP2_SUPER_MAGIC {
@@ -92,11 +92,6 @@ fn absent(what: &str) -> Support {
 #[cfg(test)]
 mod kernel_tests;
 
-/// Whether a call failed with this errno.
-fn is(error: &Error, errno: Errno) -> bool {
-    error.errno() == errno as i32
-}
-
 /// Opens a cgroup below `at`. Nothing that a delegate could have put there (a
 /// mount) leads out of the tree; symlinks and `..` do not exist in our paths.
 fn open_directory(at: BorrowedFd, path: &str) -> Result<OwnedFd> {
@@ -114,7 +109,7 @@ fn open_directory(at: BorrowedFd, path: &str) -> Result<OwnedFd> {
 /// The same, but a cgroup that is not there is an answer.
 fn open_if_there(at: BorrowedFd, path: &str) -> Result<Option<OwnedFd>> {
     match open_directory(at, path) {
-        Err(error) if is(&error, Errno::ENOENT) => Ok(None),
+        Err(error) if error.is(Errno::ENOENT) => Ok(None),
         other => other.map(Some),
     }
 }

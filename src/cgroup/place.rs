@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 
 use super::controllers;
-use super::{Support, detect, is, open_if_there, read};
+use super::{Support, detect, open_if_there, read};
 use crate::error::{Error, Result};
 use crate::plan::{self, DeviceRule};
 use crate::sys::{cgroupfs, credentials, file};
@@ -148,7 +148,7 @@ fn may_change(dir: BorrowedFd) -> Result<bool> {
         match cgroupfs::writable(dir, name) {
             Ok(()) => {}
             // EROFS: the cgroup mount of a container is read-only, as a rule.
-            Err(error) if is(&error, Errno::EACCES) || is(&error, Errno::EROFS) => {
+            Err(error) if error.is(Errno::EACCES) || error.is(Errno::EROFS) => {
                 return Ok(false);
             }
             Err(error) => return Err(error),

@@ -79,7 +79,7 @@ pub(super) fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
 /// What was to be removed and is not there is removed.
 pub(super) fn gone(result: Result<()>) -> Result<()> {
     match result {
-        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
+        Err(error) if error.is(Errno::ENOENT) => Ok(()),
         other => other,
     }
 }

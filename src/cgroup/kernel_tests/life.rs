@@ -18,7 +18,7 @@ fn a_cgroup_is_made_filled_killed_and_removed_and_leaves_nothing() {
     assert!(cgroup.processes().unwrap().contains(&child.id().cast_signed()));
     // In use: it can be taken neither by another container nor by rmdir.
     assert!(matches!(place(&plan::Cgroup::default(), &id), Err(Error::State { .. })));
-    assert!(is(&cgroup.remove(Instant::now()).unwrap_err(), Errno::EBUSY));
+    assert!(cgroup.remove(Instant::now()).unwrap_err().is(Errno::EBUSY));
     let again = Cgroup::open(&cgroup.path).unwrap().unwrap();
     again.kill().unwrap();
     assert!(again.wait_empty(soon()).unwrap());

@@ -13,6 +13,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
+use crate::error::Error;
 use crate::plan::{self, DeviceKind, DeviceRule};
 
 /// A thread's own view of cgroup2; false, with the reason, where that cannot be had.
