@@ -108,6 +108,15 @@ impl Error {
     }
 }
 
+/// The result; none when the call failed with one of these errnos, which are an answer
+/// to whoever names them here.
+pub fn unless<T>(errnos: &[Errno], result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if errnos.iter().any(|errno| error.is(*errno)) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// `EBUSY: Device or resource busy`: the name first, since the man pages are indexed by it.
 fn errno_text(errno: i32) -> String {
     let errno = Errno::from_raw(errno);
