@@ -152,7 +152,7 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
 /// The advice for an error in a stage, where there is one.
 pub fn find(stage: &str, error: &Error) -> Option<Advice> {
     let stage = stage.strip_suffix("-early").unwrap_or(stage);
-    let fits = |row: &&(&str, Errno, _, _)| row.0 == stage && row.1 as i32 == error.errno();
+    let fits = |row: &&(&str, Errno, _, _)| row.0 == stage && error.is(row.1);
     ADVICE.iter().find(fits).map(|(_, _, cause, check)| Advice { cause, check })
 }
 

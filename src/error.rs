@@ -5,6 +5,7 @@
 //! (where [`crate::advice`] knows it) the likely cause and the command
 //! that confirms it.
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 /// What can go wrong. Six kinds are enough: the object is in the text.
@@ -100,11 +101,25 @@ impl Error {
             _ => 0,
         }
     }
+
+    /// Whether a system call failed with this errno.
+    pub fn is(&self, errno: Errno) -> bool {
+        self.errno() == errno as i32
+    }
+}
+
+/// The result; none when the call failed with one of these errnos, which are an answer
+/// to whoever names them here.
+pub fn unless<T>(errnos: &[Errno], result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if errnos.iter().any(|errno| error.is(*errno)) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// `EBUSY: Device or resource busy`: the name first, since the man pages are indexed by it.
 fn errno_text(errno: i32) -> String {
-    let errno = nix::errno::Errno::from_raw(errno);
+    let errno = Errno::from_raw(errno);
     format!("{errno:?}: {}", errno.desc())
 }
 

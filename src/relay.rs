@@ -107,7 +107,7 @@ impl Terminal {
         match file::read(self.master.as_fd(), &mut buffer) {
             // EIO: no process has the slave open any more.
             Ok(0) => false,
-            Err(error) => error.errno() == Errno::EAGAIN as i32 && self.output_open,
+            Err(error) => error.is(Errno::EAGAIN) && self.output_open,
             Ok(count) => {
                 if self.output_open {
                     self.to_user.extend(&buffer[..count]);
@@ -156,7 +156,7 @@ fn write_some(to: BorrowedFd, bytes: &mut VecDeque<u8>) -> bool {
             bytes.drain(..count);
             true
         }
-        Err(error) => matches!(Errno::from_raw(error.errno()), Errno::EAGAIN | Errno::EINTR),
+        Err(error) => error.is(Errno::EAGAIN) || error.is(Errno::EINTR),
     }
 }
 
@@ -295,7 +295,7 @@ fn pause(init: &Child, terminal: Option<&Terminal>) -> Result<()> {
 /// ESRCH: it has ended in this moment, and its end is being told.
 fn pass_on(init: &Child, number: i32) -> Result<()> {
     match pidfd_send_signal(init.pidfd.as_fd(), number) {
-        Err(error) if error.errno() == Errno::ESRCH as i32 => Ok(()),
+        Err(error) if error.is(Errno::ESRCH) => Ok(()),
         other => other,
     }
 }

@@ -86,7 +86,7 @@ pub struct Runtime<'a> {
     /// Where states are kept; none for the rows that come before the plan.
     pub states: Option<crate::state::States>,
     /// Where the cgroup goes, decided before anything is made; none where there is no cgroup v2.
-    pub placement: Option<cgroup::Placement>,
+    pub placement: Option<cgroup::Placement<'a>>,
     /// The cgroup, once it exists.
     pub cgroup: Option<cgroup::Cgroup>,
     /// The compiled system call filter.

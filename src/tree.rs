@@ -36,7 +36,7 @@ pub enum Kind {
 pub fn find(root: BorrowedFd, path: &CStr) -> Result<Option<OwnedFd>> {
     match file::open_in_root(root, path, OFlag::O_PATH, 0) {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(None),
+        Err(error) if error.is(Errno::ENOENT) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -94,10 +94,10 @@ pub fn parent(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
                 at = 0;
                 directory = file::open_in_root(root, c"/", OFlag::O_PATH, 0)?;
             }
-            Err(error) if error.errno() == Errno::ENOENT as i32 && last => {
+            Err(error) if error.is(Errno::ENOENT) && last => {
                 return Ok((directory, names.remove(at)));
             }
-            Err(error) if error.errno() == Errno::ENOENT as i32 => {
+            Err(error) if error.is(Errno::ENOENT) => {
                 file::mkdirat(directory.as_fd(), &names[at], 0o755)?;
                 directory = step(directory.as_fd(), &names[at])?;
                 at += 1;

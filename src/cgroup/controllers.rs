@@ -1,108 +1,103 @@
 //! Controllers: which ones the limits need, whether they can be had, and how
 //! they are handed down.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 
 use super::place::ancestors;
-use super::{Placement, is, open_if_there, read};
-use crate::error::{Error, Result};
+use super::{open_if_there, read};
+use crate::error::{Error, Result, unless};
 use crate::sys::cgroupfs;
 
 /// The controllers of these files, each once: `memory.max` is a file of `memory`.
 /// The files `cgroup.*` are there without any.
-pub(super) fn needed(limits: &[(String, String)]) -> Vec<String> {
-    let mut names: Vec<String> = limits
-        .iter()
-        .filter_map(|(file, _)| file.split('.').next())
-        .filter(|name| *name != "cgroup")
-        .map(str::to_owned)
-        .collect();
-    names.sort();
-    names.dedup();
-    names
+pub(super) fn needed(limits: &[(String, String)]) -> Vec<&str> {
+    let names = limits.iter().filter_map(|(file, _)| file.split('.').next());
+    let once: BTreeSet<_> = names.filter(|name| *name != "cgroup").collect();
+    once.into_iter().collect()
 }
 
 /// Those of `needed` that `dir` does not hand to its children yet.
-fn missing<'a>(dir: BorrowedFd, needed: &'a [String]) -> Result<Vec<&'a str>> {
+fn missing<'a>(dir: BorrowedFd, needed: &[&'a str]) -> Result<Vec<&'a str>> {
+    if needed.is_empty() {
+        return Ok(vec![]);
+    }
     let given = read(dir, c"cgroup.subtree_control")?;
-    let is_missing = |name: &&str| !given.split_whitespace().any(|word| word == *name);
-    Ok(needed.iter().map(String::as_str).filter(is_missing).collect())
+    Ok(needed.iter().copied().filter(|name| !lists(&given, name)).collect())
+}
+
+fn lists(controllers: &str, name: &str) -> bool {
+    controllers.split_whitespace().any(|word| word == name)
 }
 
 /// Walks down to the parent of `path` and asks at each cgroup that exists
-/// whether [`enable`] would succeed there. Nothing is written.
-pub(super) fn check(tree: BorrowedFd, base: &str, path: &str, needed: &[String]) -> Result<()> {
-    if needed.is_empty() {
-        return Ok(());
-    }
-    let (parent, _) = Placement::split(path);
-    for above in ancestors(if parent.is_empty() { "/" } else { parent }) {
-        let Some(dir) = open_if_there(tree, above)? else {
+/// whether [`enable`] would succeed there. Nothing is written. What would not
+/// be had, and why.
+pub(super) fn refused<'a>(
+    root: BorrowedFd,
+    base: &str,
+    path: &str,
+    needed: &[&'a str],
+) -> Result<Vec<(&'a str, Error)>> {
+    let mut refused = vec![];
+    for above in ancestors(path).filter(|above| *above != path) {
+        let Some(dir) = open_if_there(root, above)? else {
             break;
         };
-        let dir = dir.as_fd();
-        let missing = missing(dir, needed)?;
-        let Some(first) = missing.first() else {
-            continue;
-        };
-        if above == "/" {
-            has(&read(dir, c"cgroup.controllers")?, &missing)?;
-        }
-        let inside = above == base || above.starts_with(&format!("{base}/")) || base.is_empty();
-        if !inside {
-            return Err(Error::machine(
-                format!("the controller {first} is not handed down below the cgroup {above}"),
-                "as root: systemctl set-property user@UID.service Delegate=\"cpu cpuset io memory pids\"",
-            ));
-        }
-        if is_inner(dir)? {
-            return Err(Error::machine(
-                format!(
-                    "the cgroup {above} has processes of its own, so it cannot hand down the controller {first}"
-                ),
-                "move them into a child first: mkdir CGROUP/init; for each line of CGROUP/cgroup.procs: echo PID > CGROUP/init/cgroup.procs",
-            ));
+        for name in missing(dir.as_fd(), needed)? {
+            let why = obstacle(dir.as_fd(), base, above, name)?;
+            refused.extend(why.map(|why| (name, why)));
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
-/// At the root of the tree `cgroup.controllers` is what the machine has at all.
-fn has(controllers: &str, wanted: &[&str]) -> Result<()> {
-    let lacks = |name: &&&str| !controllers.split_whitespace().any(|word| word == **name);
-    match wanted.iter().find(lacks) {
-        None => Ok(()),
-        Some(name) => Err(Error::machine(
-            format!(
-                "the cgroup2 tree of this machine has no controller {name:?}; it has: {}",
-                controllers.trim()
-            ),
+/// What keeps the cgroup `above` from handing down this controller.
+fn obstacle(dir: BorrowedFd, base: &str, above: &str, name: &str) -> Result<Option<Error>> {
+    // At the root of the tree this is what the machine has at all.
+    let has = read(dir, c"cgroup.controllers")?;
+    let is_ours = format!("{above}/").starts_with(&format!("{base}/"));
+    let (lacks, cure) = if above == "/" && !lists(&has, name) {
+        let has = has.trim();
+        (
+            format!("the cgroup2 tree of this machine has no controller {name:?}; it has: {has}"),
             "unmount the cgroup v1 hierarchy that holds it, or boot with cgroup_no_v1=all",
-        )),
-    }
+        )
+    } else if !is_ours {
+        (
+            format!("the controller {name} is not handed down below the cgroup {above}"),
+            "as root: systemctl set-property user@UID.service Delegate=\"cpu cpuset io memory pids\"",
+        )
+    } else if is_inner(dir)? {
+        (
+            format!(
+                "the cgroup {above} has processes of its own, so it cannot hand down the controller {name}"
+            ),
+            "move them into a child first: mkdir CGROUP/init; for each line of CGROUP/cgroup.procs: echo PID > CGROUP/init/cgroup.procs",
+        )
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Error::machine(lacks, cure)))
 }
 
 /// Whether the rule "no processes in an inner cgroup" forbids handing down. The
 /// root of the whole hierarchy is exempt, and the only cgroup without `cgroup.type`;
 /// the root of a cgroup namespace looks like it and is not.
 fn is_inner(dir: BorrowedFd) -> Result<bool> {
-    match read(dir, c"cgroup.type") {
-        Err(error) if is(&error, Errno::ENOENT) => Ok(false),
-        Err(error) => Err(error),
-        Ok(_) => Ok(!read(dir, c"cgroup.procs")?.is_empty()),
-    }
+    let kind = unless(&[Errno::ENOENT], read(dir, c"cgroup.type"))?;
+    Ok(kind.is_some() && !read(dir, c"cgroup.procs")?.is_empty())
 }
 
 /// Hands the needed controllers down to the children of `dir`. One write for
 /// each, so that an error names the controller; none where it is on already,
 /// because every change stops the forks of the machine for a moment.
-pub(super) fn enable(dir: BorrowedFd, needed: &[String]) -> Result<()> {
-    for name in missing(dir, needed)? {
-        cgroupfs::write(dir, c"cgroup.subtree_control", &format!("+{name}"))?;
-    }
-    Ok(())
+pub(super) fn enable(dir: BorrowedFd, needed: &[&str]) -> Result<()> {
+    missing(dir, needed)?
+        .iter()
+        .try_for_each(|name| cgroupfs::write(dir, c"cgroup.subtree_control", &format!("+{name}")))
 }
 
 #[cfg(test)]
@@ -119,9 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_controller_that_the_machine_does_not_have_is_named() {
-        assert!(has("cpu memory\n", &["memory"]).is_ok());
-        let error = has("cpu memory_x\n", &["cpu", "memory"]).unwrap_err();
-        assert!(error.to_string().contains("no controller \"memory\""), "{error}");
+    fn a_controller_is_known_by_its_whole_name() {
+        assert!(lists("cpu memory\n", "memory"));
+        assert!(!lists("cpu memory_x\n", "memory"));
     }
 }

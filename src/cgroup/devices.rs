@@ -27,54 +27,30 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use super::is;
-use crate::error::{Error, Result};
-use crate::plan::{DeviceKind, DeviceRule};
+use crate::error::{Error, Result, unless};
+use crate::plan::{DeviceKind, DeviceRule, Plan};
 use crate::sys::bpf::{self, Instruction};
 use crate::sys::file;
 
-/// What became of the device rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceProgram {
-    /// The kernel enforces them.
-    Attached,
-    /// They allow everything, or jec itself is in a user namespace, where no device
-    /// can be made or opened anyway: there is nothing to enforce.
-    Unneeded,
-    /// The kernel takes no program from this user (EPERM). In a user namespace
-    /// of her own nothing is lost by that: there mknod(2) of a device fails,
-    /// and every file system mounted there ignores device nodes.
-    Unprivileged,
-}
-
-/// A program in the kernel, not attached yet.
-pub(super) enum Loaded {
-    Program(OwnedFd),
-    Nothing(DeviceProgram),
-}
-
-impl Loaded {
-    pub(super) fn answer(&self) -> DeviceProgram {
-        match self {
-            Self::Program(_) => DeviceProgram::Attached,
-            Self::Nothing(why) => *why,
-        }
-    }
-}
-
-/// Compiles and loads the rules.
-pub(super) fn load(rules: &[DeviceRule]) -> Result<Loaded> {
-    let Some(program) = compile(rules)? else {
-        return Ok(Loaded::Nothing(DeviceProgram::Unneeded));
+/// Compiles the rules and loads them into the kernel; none where nothing has to
+/// be enforced: rules that allow everything.
+///
+/// Nor in a user namespace, the container's or our own, whose user the kernel takes no program from (EPERM): there
+/// mknod(2) of a device fails, and every file system mounted there ignores device nodes.
+/// Elsewhere rules that nobody enforces would leave every disk open to whoever can make a node.
+pub(super) fn load(plan: &Plan) -> Result<Option<OwnedFd>> {
+    let Some(program) = compile(&plan.cgroup.devices)? else {
+        return Ok(None);
     };
-    match bpf::load_device_program(&program) {
-        Err(error) if is(&error, Errno::EPERM) => {
-            let initial = in_the_initial_user_namespace()?;
-            let why = if initial { DeviceProgram::Unprivileged } else { DeviceProgram::Unneeded };
-            Ok(Loaded::Nothing(why))
-        }
-        other => other.map(Loaded::Program),
+    let loaded = unless(&[Errno::EPERM], bpf::load_device_program(&program))?;
+    if loaded.is_none() && !plan.namespaces.has_user() && in_the_initial_user_namespace()? {
+        return Err(Error::machine(
+            "the kernel takes no device program from this process (bpf(2): EPERM), \
+             so linux.resources.devices would deny nothing",
+            "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace",
+        ));
     }
+    Ok(loaded)
 }
 
 /// Only there all ids are mapped, each to itself (user_namespaces(7)).
@@ -106,40 +82,39 @@ const EXIT: u8 = 0x95; // BPF_JMP | BPF_EXIT
 /// BPF_MAXINSNS: what every kernel takes from everybody who may load at all.
 const LONGEST: usize = 4096;
 
-/// Stand-ins for the distance to the two answers, known only at the end.
-const TO_NO: i16 = i16::MAX;
-const TO_YES: i16 = i16::MAX - 1;
-
-fn op(code: u8, register: u8, immediate: i32) -> Instruction {
-    Instruction { code, registers: register, offset: 0, immediate }
-}
-
-fn jump(code: u8, register: u8, immediate: i32, offset: i16) -> Instruction {
-    Instruction { code, registers: register, offset, immediate }
-}
-
 /// The program for these rules; none when they allow everything.
 fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>> {
     // What stands before a rule that decides everything is never asked.
     let last_total = rules.iter().rposition(is_total);
     let otherwise = last_total.is_some_and(|at| rules[at].allow);
     let asked = &rules[last_total.map_or(0, |at| at + 1)..];
-    if rules.is_empty() || (otherwise && asked.iter().all(|rule| rule.allow)) {
+    let has_exceptions = asked.iter().any(|rule| rule.allow != otherwise);
+    if rules.is_empty() || (otherwise && !has_exceptions) {
         return Ok(None);
     }
-    let argument = |register: u8, offset| jump(LOAD, register | 1 << 4, 0, offset);
-    let mut program = vec![
-        argument(2, 0),
-        op(MOVE_REGISTER, 3 | 2 << 4, 0),
-        op(AND, 2, 0xffff),
-        op(SHIFT_RIGHT, 3, 16),
-        argument(4, 4),
-        argument(5, 8),
-    ];
-    for rule in asked.iter().rev() {
-        append(&mut program, rule);
+    // From its end to its beginning: so the rules are in their order, and every distance is known.
+    let mut program = Vec::new();
+    // The verifier refuses instructions that nothing reaches, so an answer that nobody gives.
+    if has_exceptions {
+        program.extend(answer(!otherwise));
     }
-    finish(&mut program, otherwise);
+    let exception = program.len();
+    program.extend(answer(otherwise));
+    let usual = program.len();
+    for rule in asked {
+        let goal = if rule.allow == otherwise { usual } else { exception };
+        append(&mut program, rule, goal);
+    }
+    let argument = |register: u8, offset| Instruction { offset, ..op(LOAD, register | 1 << 4, 0) };
+    program.extend([
+        argument(5, 8),
+        argument(4, 4),
+        op(SHIFT_RIGHT, 3, 16),
+        op(AND, 2, 0xffff),
+        op(MOVE_REGISTER, 3 | 2 << 4, 0),
+        argument(2, 0),
+    ]);
+    program.reverse();
     if program.len() > LONGEST {
         return Err(Error::config("linux.resources.devices", "has too many rules for one program"));
     }
@@ -151,57 +126,47 @@ fn is_total(rule: &DeviceRule) -> bool {
 }
 
 fn letters(rule: &DeviceRule) -> i32 {
-    let bit = |given: bool, bit: i32| if given { bit } else { 0 };
-    bit(rule.mknod, BPF_DEVCG_ACC_MKNOD)
-        | bit(rule.read, BPF_DEVCG_ACC_READ)
-        | bit(rule.write, BPF_DEVCG_ACC_WRITE)
+    i32::from(rule.mknod) * BPF_DEVCG_ACC_MKNOD
+        + i32::from(rule.read) * BPF_DEVCG_ACC_READ
+        + i32::from(rule.write) * BPF_DEVCG_ACC_WRITE
 }
 
-/// One rule: its conditions, then its verdict.
-fn append(program: &mut Vec<Instruction>, rule: &DeviceRule) {
+fn op(code: u8, registers: u8, immediate: i32) -> Instruction {
+    Instruction { code, registers, offset: 0, immediate }
+}
+
+fn answer(yes: bool) -> [Instruction; 2] {
+    [op(EXIT, 0, 0), op(MOVE, 0, yes.into())]
+}
+
+/// One rule, from its end: the verdict, which jumps to `goal`, then the conditions.
+fn append(program: &mut Vec<Instruction>, rule: &DeviceRule, goal: usize) {
+    let next = program.len();
+    if rule.allow {
+        jump(program, IF_EQUAL, 3, 0, goal);
+        program.push(op(AND, 3, !letters(rule)));
+    } else {
+        jump(program, IF_ANY_BIT, 3, letters(rule), goal);
+    }
     let kind = rule.kind.map(|kind| match kind {
         DeviceKind::Block => BPF_DEVCG_DEV_BLOCK,
         DeviceKind::Character => BPF_DEVCG_DEV_CHAR,
         // No device: matches nothing.
         DeviceKind::Fifo => 0,
     });
-    let verdict = if rule.allow {
-        vec![op(AND, 3, !letters(rule)), jump(IF_EQUAL, 3, 0, TO_YES)]
-    } else {
-        vec![jump(IF_ANY_BIT, 3, letters(rule), TO_NO)]
-    };
     let number = |number: Option<u32>| number.map(u32::cast_signed);
-    let conditions = [(2, kind), (4, number(rule.major)), (5, number(rule.minor))];
-    let named: Vec<(u8, i32)> =
-        conditions.into_iter().filter_map(|(register, value)| Some((register, value?))).collect();
-    for (at, (register, value)) in named.iter().enumerate() {
-        // At most two conditions and two instructions of the verdict are skipped.
-        let rest = named.len() - at - 1 + verdict.len();
-        program.push(jump(IF_DIFFERENT, *register, *value, i16::try_from(rest).unwrap_or(0)));
+    for (register, value) in [(5, number(rule.minor)), (4, number(rule.major)), (2, kind)] {
+        if let Some(value) = value {
+            jump(program, IF_DIFFERENT, register, value, next);
+        }
     }
-    program.extend(verdict);
 }
 
-/// Writes the two answers and turns the stand-ins into distances. The verifier
-/// refuses instructions that nothing reaches, so the answer that is nobody's
-/// goal is left out.
-fn finish(program: &mut Vec<Instruction>, otherwise: bool) {
-    let (here, other) = if otherwise { (TO_YES, TO_NO) } else { (TO_NO, TO_YES) };
-    let falls_to = program.len();
-    let is_goal = program.iter().any(|instruction| instruction.offset == other);
-    program.extend([op(MOVE, 0, i32::from(otherwise)), op(EXIT, 0, 0)]);
-    if is_goal {
-        program.extend([op(MOVE, 0, i32::from(!otherwise)), op(EXIT, 0, 0)]);
-    }
-    for (at, instruction) in program.iter_mut().enumerate() {
-        let goal = match instruction.offset {
-            offset if offset == here => falls_to,
-            offset if offset == other => falls_to + 2,
-            _ => continue,
-        };
-        // Not more than LONGEST away, or compile() refuses the program.
-        instruction.offset = i16::try_from(goal - at - 1).unwrap_or(0);
-    }
+/// A jump to where the program had `goal` instructions: as far as it has grown since.
+fn jump(program: &mut Vec<Instruction>, code: u8, register: u8, immediate: i32, goal: usize) {
+    // Not more than LONGEST, or compile() refuses the program.
+    let offset = i16::try_from(program.len() - goal).unwrap_or(0);
+    program.push(Instruction { offset, ..op(code, register, immediate) });
 }
 
 #[cfg(test)]

@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::place::JEC;
-use super::{
-    Placement, Support, c_string, detect, is, limits, open_directory, open_if_there, read,
-};
-use crate::error::{Error, Result};
+use super::{open_directory, open_if_there, read, root};
+use crate::error::{Error, Result, unless};
 use crate::sys::{cgroupfs, file};
 
 /// The container's cgroup.
@@ -23,29 +20,18 @@ pub struct Cgroup {
     /// The directory: for CLONE_INTO_CGROUP.
     pub dir: OwnedFd,
     /// The root of the tree.
-    pub(super) tree: OwnedFd,
+    pub(super) root: OwnedFd,
 }
 
 impl Cgroup {
     /// Opens the cgroup at a path that a state file remembers. None when it is
     /// gone: after a crash it may never have been made, after a reboot it is not.
     pub fn open(path: &str) -> Result<Option<Self>> {
-        let Support::Unified(tree) = detect()? else {
+        let Some(root) = root()? else {
             return Ok(None);
         };
-        let dir = open_if_there(tree.as_fd(), path)?;
-        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, tree }))
-    }
-
-    /// The processes in it, and not those in cgroups below it, by their numbers in our pid
-    /// namespace (0: not visible there).
-    pub fn processes(&self) -> Result<Vec<i32>> {
-        numbers(self.dir.as_fd())
-    }
-
-    /// Sets one limit now: for a value that set-up itself would not survive.
-    pub fn set(&self, file: &str, value: &str) -> Result<()> {
-        limits::set(self.dir.as_fd(), file, value)
+        let dir = open_if_there(root.as_fd(), path)?;
+        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, root }))
     }
 
     /// Kills everything in it and below it.
@@ -57,97 +43,79 @@ impl Cgroup {
     /// process does not fork, and still dies by SIGKILL.
     pub fn kill(&self) -> Result<()> {
         match cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1") {
-            Err(error) if is(&error, Errno::ENOENT) => self.kill_each(),
+            Err(error) if error.is(Errno::ENOENT) => self.kill_each(),
             other => other,
         }
     }
 
     pub(super) fn kill_each(&self) -> Result<()> {
-        self.freeze(Instant::now() + Duration::from_secs(1))?;
+        self.freeze(true, Instant::now() + Duration::from_secs(1))?;
         let kill_in = |dir: BorrowedFd| {
             // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
-            numbers(dir)?.into_iter().filter(|pid| *pid > 0).try_for_each(cgroupfs::kill_process)
+            processes(dir)?.into_iter().filter(|pid| *pid > 0).try_for_each(cgroupfs::kill_process)
         };
         kill_in(self.dir.as_fd())?;
         below(self.dir.as_fd(), |_, _, dir| kill_in(dir))
     }
 
-    /// Whether no living process is in it or below it. A zombie does not count.
-    pub fn is_empty(&self) -> Result<bool> {
-        let events = read(self.dir.as_fd(), c"cgroup.events")?;
-        Ok(value(&events, "populated") == Some(0))
-    }
-
-    /// Waits until no process is left; false when that took too long.
+    /// Waits until no process is left in it and below it; false when that took too
+    /// long. A zombie does not count.
     pub fn wait_empty(&self, deadline: Instant) -> Result<bool> {
         self.wait_event("populated", 0, deadline)
     }
 
-    /// Stops every process, and returns when all of them stand still; false when
-    /// that took too long.
-    pub fn freeze(&self, deadline: Instant) -> Result<bool> {
-        cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", "1")?;
-        self.wait_event("frozen", 1, deadline)
-    }
-
-    /// Lets them go on.
-    pub fn thaw(&self, deadline: Instant) -> Result<bool> {
-        cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", "0")?;
-        self.wait_event("frozen", 0, deadline)
+    /// Stops every process, or lets them go on, and waits until all of them do;
+    /// false when that took too long.
+    pub fn freeze(&self, frozen: bool, deadline: Instant) -> Result<bool> {
+        cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", if frozen { "1" } else { "0" })?;
+        self.wait_event("frozen", frozen.into(), deadline)
     }
 
     /// How many processes the kernel killed because memory.max was reached.
     /// 0 without the controller.
     pub fn oom_kills(&self) -> Result<u64> {
-        match read(self.dir.as_fd(), c"memory.events") {
-            Err(error) if is(&error, Errno::ENOENT) => Ok(0),
-            other => Ok(value(&other?, "oom_kill").unwrap_or(0)),
-        }
+        let events = unless(&[Errno::ENOENT, Errno::ENODEV], read(self.dir.as_fd(), c"memory.events"))?;
+        Ok(events.and_then(|events| value(&events, "oom_kill")).unwrap_or(0))
     }
 
     /// Removes it and everything below it. It has to be without processes, or
     /// become so before the deadline; what is gone already is fine.
     pub fn remove(&self, deadline: Instant) -> Result<()> {
         loop {
-            match self.try_remove() {
-                // EBUSY: a process is still in it, or came back as a child cgroup.
-                Err(error) if is(&error, Errno::EBUSY) => {
-                    if !self.wait_empty(deadline)? || Instant::now() >= deadline {
-                        return Err(error);
-                    }
-                }
-                // ENOENT, ENODEV: somebody else removes it, too. Whoever is last is sure.
-                Err(error) if is(&error, Errno::ENOENT) || is(&error, Errno::ENODEV) => {
-                    if open_if_there(self.tree.as_fd(), &self.path)?.is_none() {
-                        return Ok(());
-                    }
-                    if Instant::now() >= deadline {
-                        return Err(error);
-                    }
-                }
-                other => return other,
+            let Err(error) = self.try_remove() else {
+                return Ok(());
+            };
+            let again = if error.is(Errno::EBUSY) {
+                // A process is still in it, or came back as a child cgroup.
+                self.wait_empty(deadline)?
+            } else {
+                // Somebody else removes it, too. Whoever is last is sure.
+                error.is(Errno::ENOENT) || error.is(Errno::ENODEV)
+            };
+            if again && open_if_there(self.root.as_fd(), &self.path)?.is_none() {
+                return Ok(());
+            }
+            if !again || Instant::now() >= deadline {
+                return Err(error);
             }
         }
     }
 
     fn try_remove(&self) -> Result<()> {
-        let (parent, leaf) = Placement::split(&self.path);
-        let Some(parent_dir) = open_if_there(self.tree.as_fd(), parent)? else {
+        let (parent, leaf) = split(&self.path);
+        let Some(parent_dir) = open_if_there(self.root.as_fd(), parent)? else {
             return Ok(());
         };
         // Deepest first: rmdir(2) of a cgroup with children is EBUSY.
         below(self.dir.as_fd(), |at, name, _| remove_directory(at, name))?;
-        remove_directory(parent_dir.as_fd(), &c_string(leaf)?)?;
-        let (above, name) = Placement::split(parent);
-        if name != JEC {
-            return Ok(());
+        remove_directory(parent_dir.as_fd(), &CString::new(leaf)?)?;
+        if let (above, "jec") = split(parent) {
+            // The directory `jec` goes with the last container, for nobody else would
+            // take it away. EBUSY: another container is in it, so it stays.
+            let above = open_directory(self.root.as_fd(), above)?;
+            unless(&[Errno::EBUSY], remove_directory(above.as_fd(), c"jec"))?;
         }
-        // The directory `jec` goes with the last container, for nobody else would
-        // take it away. EBUSY: another container is in it, so it stays.
-        match remove_directory(open_directory(self.tree.as_fd(), above)?.as_fd(), &c_string(JEC)?) {
-            Err(error) if is(&error, Errno::EBUSY) => Ok(()),
-            other => other,
-        }
+        Ok(())
     }
 
     /// Waits until `cgroup.events` says so. The kernel marks the open file
@@ -174,11 +142,22 @@ impl Cgroup {
     }
 }
 
+/// The parent directory's path, and the name of the last component.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// A step of the way through a tree.
+enum Step {
+    Down(CString),
+    Up(CString),
+}
+
 /// Visits every cgroup below `top`, children before their parent: the parent's
 /// descriptor, the name in it, the cgroup's own descriptor.
 ///
 /// A container that may write to its cgroup can nest them thousands deep. So
-/// this climbs with one descriptor and a list of names, by `..`, instead of
+/// this climbs with one descriptor and a list of steps, by `..`, instead of
 /// calling itself; nothing in cgroup2 can be renamed, so `..` is where we came from.
 fn below(
     top: BorrowedFd,
@@ -186,44 +165,39 @@ fn below(
 ) -> Result<()> {
     let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let mut here = file::openat(top, c".", how, 0)?;
-    let mut way: Vec<CString> = Vec::new();
-    let mut to_do = vec![cgroupfs::directories(here.as_fd())?];
-    while let Some(names) = to_do.last_mut() {
-        if let Some(name) = names.pop() {
-            let child = match file::openat(here.as_fd(), &name, how, 0) {
-                Err(error) if is(&error, Errno::ENOENT) => continue,
-                other => other?,
-            };
-            to_do.push(cgroupfs::directories(child.as_fd())?);
-            way.push(name);
-            here = child;
-        } else if let Some(name) = way.pop() {
-            let parent = file::openat(here.as_fd(), c"..", how, 0)?;
-            visit(parent.as_fd(), &name, here.as_fd())?;
-            here = parent;
-            to_do.pop();
-        } else {
-            break;
-        }
+    let mut steps: Vec<_> =
+        cgroupfs::directories(here.as_fd())?.into_iter().map(Step::Down).collect();
+    while let Some(step) = steps.pop() {
+        here = match step {
+            Step::Down(name) => {
+                let child = file::openat(here.as_fd(), &name, how, 0);
+                let Some(child) = unless(&[Errno::ENOENT], child)? else {
+                    continue;
+                };
+                steps.push(Step::Up(name));
+                steps.extend(cgroupfs::directories(child.as_fd())?.into_iter().map(Step::Down));
+                child
+            }
+            Step::Up(name) => {
+                let parent = file::openat(here.as_fd(), c"..", how, 0)?;
+                visit(parent.as_fd(), &name, here.as_fd())?;
+                parent
+            }
+        };
     }
     Ok(())
 }
 
 /// rmdir(2); ENOENT: somebody was faster, and it is gone all the same.
 fn remove_directory(at: BorrowedFd, name: &CStr) -> Result<()> {
-    match file::unlinkat(at, name, true) {
-        Err(error) if is(&error, Errno::ENOENT) => Ok(()),
-        other => other,
-    }
+    unless(&[Errno::ENOENT], file::unlinkat(at, name, true)).map(drop)
 }
 
 /// The lines of `cgroup.procs`.
-fn numbers(dir: BorrowedFd) -> Result<Vec<i32>> {
+pub(super) fn processes(dir: BorrowedFd) -> Result<Vec<i32>> {
     let text = read(dir, c"cgroup.procs")?;
-    let number = |line: &str| {
-        line.parse().map_err(|_| Error::differs("cgroup.procs", "numbers of processes", line))
-    };
-    text.lines().map(number).collect()
+    let wrong = |_| Error::differs("cgroup.procs", "numbers of processes", &*text);
+    text.lines().map(|line| line.parse().map_err(wrong)).collect()
 }
 
 /// The number behind `key` in a file of lines "key number".

@@ -4,37 +4,32 @@
 //! keep another. A limit that is not what was asked for is an error, not a hope.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-use super::{c_string, is, read};
+use super::read;
 use crate::error::{Error, Result};
 use crate::sys::cgroupfs;
 
-/// Writes the limits in order and checks each.
+/// Writes the limits in order, and compares what the kernel says then.
 pub(super) fn write(dir: BorrowedFd, limits: &[(String, String)]) -> Result<()> {
     for (file, value) in limits {
-        match set(dir, file, value) {
-            Err(error) if is(&error, Errno::ENOENT) && is_spare(dir, file, value) => {}
+        let name = CString::new(file.as_str())?;
+        match cgroupfs::write(dir, &name, value) {
+            Err(error) if error.is(Errno::ENOENT) && is_spare(dir, file, value) => continue,
             other => other?,
+        }
+        let Some(holds) = comparison(file) else {
+            continue;
+        };
+        let found = read(dir, &name)?;
+        if value != found.trim() && !holds(file, value, found.trim()) {
+            return Err(Error::differs(file, value, found.trim()));
         }
     }
     Ok(())
-}
-
-/// Writes one file of a cgroup and compares what the kernel says then.
-pub(super) fn set(dir: BorrowedFd, file: &str, value: &str) -> Result<()> {
-    let name = c_string(file)?;
-    cgroupfs::write(dir, &name, value)?;
-    if !is_known(file) {
-        return Ok(());
-    }
-    let found = read(dir, &name)?;
-    if holds(file, value, found.trim()) {
-        return Ok(());
-    }
-    Err(Error::differs(file, value, found.trim()))
 }
 
 /// Whether a file that does not exist is no loss: without CONFIG_SWAP there is
@@ -45,45 +40,38 @@ fn is_spare(dir: BorrowedFd, file: &str, value: &str) -> bool {
         "memory.swap.max" => return value == "max",
         "io.weight" => "io.bfq.weight".to_owned(),
         "io.bfq.weight" => "io.weight".to_owned(),
-        other => match other.strip_suffix(".rsvd.max") {
-            Some(size) => format!("{size}.max"),
-            None => return false,
-        },
+        other => other.replace(".rsvd.max", ".max"),
     };
-    c_string(&twin).is_ok_and(|twin| cgroupfs::writable(dir, &twin).is_ok())
+    CString::new(twin).is_ok_and(|twin| cgroupfs::writable(dir, &twin).is_ok())
 }
 
-/// The files whose content is the limit in the form in which it was written.
-/// Others (`unified` may name any) are written, and the kernel's word is taken.
-fn is_known(file: &str) -> bool {
-    let what = file.rsplit('.').next().unwrap_or_default();
-    match file.split('.').next() {
-        Some("memory") => matches!(what, "max" | "high" | "low" | "min" | "group"),
-        Some("cpu") => matches!(what, "weight" | "max" | "burst" | "idle" | "nice"),
-        Some("cpuset") => matches!(what, "cpus" | "mems"),
-        Some("io") => matches!(what, "weight" | "max"),
-        Some("hugetlb" | "pids" | "rdma" | "misc") => what == "max",
-        _ => false,
-    }
-}
+/// Whether a limit holds: the file, what was written into it, and something else that was
+/// read from it.
+type Comparison = fn(&str, &str, &str) -> bool;
 
-/// Whether `found`, read from `file`, means what was written.
-fn holds(file: &str, wanted: &str, found: &str) -> bool {
-    if wanted == found {
-        return true;
-    }
-    match file.split('.').next() {
-        Some("memory" | "hugetlb") => number_holds(wanted, found, unit(file)),
-        // The kernel writes 0,1,2 as 0-2; strides ("0-31:2/4") are its own business.
-        Some("cpuset") => members(wanted).is_none_or(|wanted| Some(wanted) == members(found)),
-        // `cpu.max` takes "max" for "max 100000".
-        Some("cpu") => {
-            found.split(' ').zip(wanted.split(' ')).all(|(found, wanted)| found == wanted)
+/// How a file keeps its limit; none for files (`unified` may name any) whose content is
+/// something else than the limit: there the kernel's word is taken.
+fn comparison(file: &str) -> Option<Comparison> {
+    let what = file.rsplit('.').next()?;
+    Some(match (file.split('.').next()?, what) {
+        ("memory", "max" | "high" | "low" | "min") | ("hugetlb", "max") => {
+            |file, wanted, found| number_holds(wanted, found, unit(file))
         }
+        // The kernel writes 0,1,2 as 0-2; strides ("0-31:2/4") are its own business.
+        ("cpuset", "cpus" | "mems") => {
+            |_, wanted, found| members(wanted).is_none_or(|wanted| Some(wanted) == members(found))
+        }
+        // `cpu.max` takes "max" for "max 100000".
+        ("cpu", "weight" | "max" | "burst" | "idle" | "nice") => |_, wanted, found| {
+            found.split(' ').zip(wanted.split(' ')).all(|(found, wanted)| found == wanted)
+        },
         // One line for each device: every word that was written is in that device's line.
-        Some("io" | "rdma" | "misc") => line_holds(wanted, found),
-        _ => false,
-    }
+        ("io", "weight" | "max") | ("rdma" | "misc", "max") => {
+            |_, wanted, found| line_holds(wanted, found)
+        }
+        ("memory", "group") | ("pids", "max") => |_, _, _| false,
+        _ => return None,
+    })
 }
 
 /// Memory is counted in pages, so a limit is rounded down to one; what is too
@@ -96,18 +84,12 @@ fn number_holds(wanted: &str, found: &str, unit: u64) -> bool {
     }
 }
 
-/// What a limit is rounded down to: a huge page, or a page, of 64 KiB at most.
+/// What a limit is rounded down to: a huge page (`hugetlb.2MB.max`), or a page, of 64 KiB
+/// at most.
 fn unit(file: &str) -> u64 {
-    let Some(size) = file.strip_prefix("hugetlb.").and_then(|rest| rest.split('.').next()) else {
-        return 64 << 10;
-    };
-    let number = size.trim_end_matches(['K', 'M', 'G', 'B']);
-    let shift = match &size[number.len()..] {
-        "KB" => 10,
-        "MB" => 20,
-        _ => 30,
-    };
-    number.parse::<u64>().map_or(1, |number| number << shift)
+    let size = file.split('.').nth(1).unwrap_or_default();
+    let bytes = |(unit, shift)| Some(size.strip_suffix(unit)?.parse::<u64>().ok()? << shift);
+    [("KB", 10), ("MB", 20), ("GB", 30)].into_iter().find_map(bytes).unwrap_or(64 << 10)
 }
 
 /// The members of a list such as `0-3,8`; none when it is written otherwise or
@@ -171,7 +153,8 @@ mod tests {
             ("rdma.max", "mlx hca_handle=3", "mlx hca_handle=3 hca_object=max", true),
         ];
         for (file, wanted, found, expected) in table {
-            assert_eq!(holds(file, wanted, found), expected, "{file} {wanted:?} {found:?}");
+            let holds = wanted == found || comparison(file).unwrap()(file, wanted, found);
+            assert_eq!(holds, expected, "{file} {wanted:?} {found:?}");
         }
     }
 
@@ -183,7 +166,7 @@ mod tests {
             ("io.cost.qos", false),
             ("cpu.max.burst", true),
         ] {
-            assert_eq!(is_known(file), expected, "{file}");
+            assert_eq!(comparison(file).is_some(), expected, "{file}");
         }
     }
 }

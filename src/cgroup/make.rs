@@ -1,20 +1,19 @@
 //! Making the cgroup at the place that was decided.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
 use super::place::refuse_used;
-use super::{
-    Cgroup, DeviceProgram, Placement, c_string, controllers, devices, is, limits, open_directory,
-};
-use crate::error::Result;
+use super::{Cgroup, Placement, controllers, devices, limits, open_directory};
+use crate::error::{Result, unless};
 use crate::sys::{bpf, file};
 
 /// How often the way down is walked again when somebody removed a part of it.
 const TRIES: u32 = 64;
 
-impl Placement {
+impl Placement<'_> {
     /// Makes the directories, switches the controllers on, attaches the device
     /// program, and writes and checks the limits.
     ///
@@ -25,58 +24,43 @@ impl Placement {
     ///
     /// On an error what was made stays: whoever wrote [`Placement::path`] down
     /// removes it, by [`Cgroup::open`] and [`Cgroup::remove`].
-    pub fn make(self) -> Result<(Cgroup, DeviceProgram)> {
+    pub fn make(self) -> Result<Cgroup> {
         // The kernel refuses a program (no CAP_BPF) before there is a directory.
-        let program = devices::load(&self.devices)?;
-        let dir = self.directories()?;
-        if let devices::Loaded::Program(program) = &program {
+        let program = devices::load(self.plan)?;
+        let dir = self.directory()?;
+        if let Some(program) = program {
             bpf::attach_device_program(program.as_fd(), dir.as_fd())?;
         }
-        limits::write(dir.as_fd(), &self.limits)?;
-        let cgroup = Cgroup { path: self.path, dir, tree: self.tree };
-        Ok((cgroup, program.answer()))
+        limits::write(dir.as_fd(), &self.plan.cgroup.limits)?;
+        Ok(Cgroup { path: self.path, dir, root: self.root })
     }
 
-    /// The way down to the leaf. Another jec that removes its last container
-    /// takes the empty directory `jec` away under our feet (ENOENT; ENODEV when
-    /// we hold it open already): then the walk begins again.
-    fn directories(&self) -> Result<OwnedFd> {
-        let mut tries = 0;
-        loop {
-            match self.walk() {
-                Err(error)
-                    if (is(&error, Errno::ENOENT) || is(&error, Errno::ENODEV))
-                        && tries < TRIES =>
-                {
-                    tries += 1;
-                }
-                other => return other,
+    /// The directory. Another jec that removes its last container takes the
+    /// empty directory `jec` away under our feet (ENOENT; ENODEV when we hold
+    /// it open already): then the walk begins again.
+    fn directory(&self) -> Result<OwnedFd> {
+        for _ in 0..TRIES {
+            if let Some(dir) = unless(&[Errno::ENOENT, Errno::ENODEV], self.walk())? {
+                return Ok(dir);
             }
         }
+        self.walk()
     }
 
+    /// The way down, on which directories are made where there are none (EEXIST).
     fn walk(&self) -> Result<OwnedFd> {
-        let (parent, leaf) = Self::split(&self.path);
-        let mut dir = open_directory(self.tree.as_fd(), "/")?;
-        controllers::enable(dir.as_fd(), &self.controllers)?;
-        for name in parent.split('/').filter(|name| !name.is_empty()) {
-            let (next, _) = make_directory(dir.as_fd(), name)?;
-            dir = next;
-            controllers::enable(dir.as_fd(), &self.controllers)?;
+        let needed = controllers::needed(&self.plan.cgroup.limits);
+        let mut dir = open_directory(self.root.as_fd(), "/")?;
+        let mut is_new = false;
+        for name in self.path.split('/').filter(|name| !name.is_empty()) {
+            controllers::enable(dir.as_fd(), &needed)?;
+            let made = file::mkdirat(dir.as_fd(), &CString::new(name)?, 0o755);
+            is_new = unless(&[Errno::EEXIST], made)?.is_some();
+            dir = open_directory(dir.as_fd(), name)?;
         }
-        let (dir, made) = make_directory(dir.as_fd(), leaf)?;
-        if !made {
-            refuse_used(dir.as_fd(), &self.path, &self.id)?;
+        if !is_new {
+            refuse_used(dir.as_fd(), &self.path, &self.plan.id)?;
         }
         Ok(dir)
     }
-}
-
-/// Makes a cgroup, or opens the one that is there: the cgroup, and whether it is new.
-fn make_directory(at: BorrowedFd, name: &str) -> Result<(OwnedFd, bool)> {
-    let made = match file::mkdirat(at, &c_string(name)?, 0o755) {
-        Err(error) if is(&error, Errno::EEXIST) => false,
-        other => other.map(|()| true)?,
-    };
-    Ok((open_directory(at, name)?, made))
 }

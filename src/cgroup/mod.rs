@@ -32,11 +32,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 
-pub use devices::DeviceProgram;
 pub use life::Cgroup;
-pub use place::{Place, Placement, place};
+pub use place::{Hierarchy, Placement};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, unless};
 use crate::sys::file;
 
 /// Where systemd, and everybody after it, mounts cgroup2.
@@ -49,61 +48,35 @@ const TMPFS_MAGIC: i64 = 0x0102_1994;
 /// No file of cgroupfs that we read is longer, but `cgroup.procs` may be.
 const LONGEST: usize = 16 << 20;
 
-/// What this machine mounts at /sys/fs/cgroup.
-pub enum Support {
-    /// cgroup v2 alone: the root of the tree, `O_PATH`.
-    Unified(OwnedFd),
-    /// Something else: the container gets no cgroup.
-    Absent {
-        /// What there is instead, for a notice of one line.
-        why: String,
-    },
-}
-
-/// Looks what is mounted. The file system's magic number decides: a directory
-/// can have any name, and a tmpfs there is the sign of v1 or of both at once.
-pub fn detect() -> Result<Support> {
+/// The root of the tree, `O_PATH`, if cgroup v2 alone is mounted. The file system's
+/// magic number decides: a directory can have any name.
+fn root() -> Result<Option<OwnedFd>> {
     let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let root = match file::openat(file::HERE, MOUNT, how, 0) {
-        Err(error) if is(&error, Errno::ENOENT) => return Ok(absent("does not exist")),
-        other => other?,
-    };
-    if file::filesystem_magic(root.as_fd())? == CGROUP2_SUPER_MAGIC {
-        return Ok(Support::Unified(root));
-    }
-    if file::filesystem_magic(root.as_fd())? != TMPFS_MAGIC {
-        return Ok(absent("is not a cgroup2 file system"));
-    }
-    let hybrid = match file::openat(root.as_fd(), c"unified", how, 0) {
-        Err(_) => false,
-        Ok(unified) => file::filesystem_magic(unified.as_fd())? == CGROUP2_SUPER_MAGIC,
-    };
-    Ok(absent(if hybrid {
-        "is a hybrid of cgroup v1, which has the controllers, and v2, which has none"
-    } else {
-        "is cgroup v1"
-    }))
+    let found = unless(&[Errno::ENOENT], file::openat(file::HERE, MOUNT, how, 0))?;
+    let magic = found.as_ref().map(|root| file::filesystem_magic(root.as_fd())).transpose()?;
+    Ok(found.filter(|_| magic == Some(CGROUP2_SUPER_MAGIC)))
 }
 
-fn absent(what: &str) -> Support {
-    Support::Absent { why: format!("/sys/fs/cgroup {what}") }
-}
-
-#[cfg(test)]
-mod kernel_tests;
-
-/// Whether a call failed with this errno.
-fn is(error: &Error, errno: Errno) -> bool {
-    error.errno() == errno as i32
+/// What there is instead. A tmpfs is the sign of v1, or of both at once.
+fn instead() -> &'static str {
+    let magic = |path| {
+        let found = file::openat(file::HERE, path, OFlag::O_PATH, 0);
+        found.and_then(|found| file::filesystem_magic(found.as_fd())).ok()
+    };
+    match (magic(MOUNT), magic(c"/sys/fs/cgroup/unified")) {
+        (None, _) => "does not exist",
+        (Some(TMPFS_MAGIC), Some(CGROUP2_SUPER_MAGIC)) => {
+            "is a hybrid of cgroup v1, which has the controllers, and v2, which has none"
+        }
+        (Some(TMPFS_MAGIC), _) => "is cgroup v1",
+        _ => "is not a cgroup2 file system",
+    }
 }
 
 /// Opens a cgroup below `at`. Nothing that a delegate could have put there (a
 /// mount) leads out of the tree; symlinks and `..` do not exist in our paths.
 fn open_directory(at: BorrowedFd, path: &str) -> Result<OwnedFd> {
-    let below = match path.trim_start_matches('/') {
-        "" => c".".to_owned(),
-        path => c_string(path)?,
-    };
+    let below = CString::new(format!("./{}", path.trim_start_matches('/')))?;
     let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
     let resolve = ResolveFlag::RESOLVE_BENEATH
         | ResolveFlag::RESOLVE_NO_SYMLINKS
@@ -113,10 +86,7 @@ fn open_directory(at: BorrowedFd, path: &str) -> Result<OwnedFd> {
 
 /// The same, but a cgroup that is not there is an answer.
 fn open_if_there(at: BorrowedFd, path: &str) -> Result<Option<OwnedFd>> {
-    match open_directory(at, path) {
-        Err(error) if is(&error, Errno::ENOENT) => Ok(None),
-        other => other.map(Some),
-    }
+    unless(&[Errno::ENOENT], open_directory(at, path))
 }
 
 /// Reads a whole file of a cgroup.
@@ -124,6 +94,5 @@ fn read(at: BorrowedFd, name: &CStr) -> Result<String> {
     file::read_file(at, name, LONGEST)
 }
 
-fn c_string(text: &str) -> Result<CString> {
-    Ok(CString::new(text)?)
-}
+#[cfg(test)]
+mod kernel_tests;

@@ -9,68 +9,96 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::controllers;
-use super::{Support, detect, is, open_if_there, read};
-use crate::error::{Error, Result};
-use crate::plan::{self, DeviceRule};
+use super::{LONGEST, controllers, instead, open_if_there, read, root};
+use crate::error::{Error, Result, unless};
+use crate::plan::Plan;
 use crate::sys::{cgroupfs, credentials, file};
 
 /// The directory that jec makes for its containers.
 pub(super) const JEC: &str = "jec";
 
-/// How an ordinary user gets a part of the tree.
-const DELEGATE: &str = "systemd-run --user --scope -p Delegate=yes jec ..., or as root";
-
-/// The answer of [`place`].
-pub enum Place {
-    /// Here; nothing has been made yet.
-    At(Placement),
-    /// Nowhere, and nothing was asked for that needs a cgroup, device rules excepted.
-    Nowhere {
-        /// Why, for a notice of one line.
-        why: String,
+/// What this machine and this user have: looked at once, before there is a plan.
+pub enum Hierarchy {
+    /// cgroup v2 alone, of which we may change a part.
+    Ours {
+        /// The root of the tree, `O_PATH`.
+        root: OwnedFd,
+        /// The topmost cgroup that we may change, without a slash at its end.
+        base: String,
     },
+    /// cgroup v2 alone, and we may change no part of it.
+    Closed,
+    /// Something else.
+    Absent,
 }
 
-/// Where a cgroup will be made, and with what: [`Placement::make`] does it.
-pub struct Placement {
+/// Where a cgroup will be made, and for what: [`Placement::make`] does it.
+pub struct Placement<'a> {
     /// From the cgroup2 mount, with a leading slash: what the state file remembers.
     pub path: String,
     /// The root of the tree.
-    pub(super) tree: OwnedFd,
-    /// The container's id, for messages.
-    pub(super) id: String,
-    /// Controllers that the limits need.
-    pub(super) controllers: Vec<String>,
-    pub(super) limits: Vec<(String, String)>,
-    pub(super) devices: Vec<DeviceRule>,
+    pub(super) root: OwnedFd,
+    pub(super) plan: &'a Plan,
 }
 
-/// Decides where the container's cgroup will be.
-///
-/// `cgroupsPath` from the mount (absolute) or below `jec` (relative), else
-/// `jec/ID`. Fails when limits are asked for that this machine or this user
-/// cannot have, and when the place is taken.
-pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
-    if plan.limits.iter().any(|limit| limit.0 == "pids.max" && limit.1 == "1") {
-        let problem = "1 is too few: while it is made, jec has two processes in the container";
-        return Err(Error::config("linux.resources.pids.limit (--pids)", problem));
+impl Hierarchy {
+    /// Looks at the tree, and for the part of it that is ours.
+    pub fn look() -> Result<Self> {
+        let Some(root) = root()? else {
+            return Ok(Self::Absent);
+        };
+        let own = file::read_file(file::HERE, c"/proc/self/cgroup", LONGEST)?;
+        let base = base(root.as_fd(), unified_line(&own))?;
+        Ok(base.map_or(Self::Closed, |base| Self::Ours { root, base }))
     }
-    let tree = match detect()? {
-        Support::Unified(tree) => tree,
-        Support::Absent { why } => {
-            return nowhere(plan, why, "boot with systemd.unified_cgroup_hierarchy=1");
+
+    /// Those of the controllers that a cgroup of ours could have. What is missing is told
+    /// when a limit is asked for.
+    pub fn usable(&self, controllers: &[&str]) -> Result<Vec<String>> {
+        let Self::Ours { root, base } = self else {
+            return Ok(vec![]);
+        };
+        let place = format!("{base}/{JEC}/any");
+        let refused = controllers::refused(root.as_fd(), base, &place, controllers)?;
+        let is_refused = |name: &str| refused.iter().any(|(refused, _)| *refused == name);
+        Ok(controllers.iter().filter(|name| !is_refused(name)).map(ToString::to_string).collect())
+    }
+
+    /// Decides where the container's cgroup will be.
+    ///
+    /// `cgroupsPath` from the mount (absolute) or below `jec` (relative), else
+    /// `jec/ID`. Fails when limits are asked for that this machine or this user
+    /// cannot have, and when the place is taken. When nothing was asked for that needs a
+    /// cgroup, device rules excepted, there may be none: then the answer is why.
+    pub fn place(self, plan: &Plan) -> Result<Result<Placement<'_>, String>> {
+        let limits = &plan.cgroup.limits;
+        if limits.iter().any(|limit| limit.0 == "pids.max" && limit.1 == "1") {
+            let problem = "1 is too few: while it is made, jec has two processes in the container";
+            return Err(Error::config("linux.resources.pids.limit (--pids)", problem));
         }
-    };
-    let Some(base) = base(tree.as_fd(), &own_cgroup()?)? else {
-        let why = format!("uid {} may change no part of /sys/fs/cgroup", credentials::geteuid());
-        return nowhere(plan, why, DELEGATE);
-    };
-    let base = base.trim_end_matches('/');
-    let path = match plan.path.as_deref() {
-        None => format!("{base}/{JEC}/{id}"),
+        let (why, cure) = match self {
+            Self::Ours { root, base } => return below(root, &base, plan).map(Ok),
+            Self::Closed => (
+                format!("uid {} may change no part of /sys/fs/cgroup", credentials::geteuid()),
+                "systemd-run --user --scope -p Delegate=yes jec ..., or as root",
+            ),
+            Self::Absent => (
+                format!("/sys/fs/cgroup {}", instead()),
+                "boot with systemd.unified_cgroup_hierarchy=1",
+            ),
+        };
+        // Without a cgroup there are no limits, so those that were asked for are an error.
+        let Some((file, _)) = limits.first() else {
+            return Ok(Err(why));
+        };
+        Err(Error::machine(format!("{file} needs a cgroup, but {why}"), cure))
+    }
+}
+
+fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan) -> Result<Placement<'a>> {
+    let path = match plan.cgroup.path.as_deref() {
         Some(path) if path.starts_with('/') => path.to_owned(),
-        Some(path) => format!("{base}/{JEC}/{path}"),
+        relative => format!("{base}/{JEC}/{}", relative.unwrap_or(&plan.id)),
     };
     if !path.starts_with(&format!("{base}/")) {
         let lacks = format!(
@@ -78,35 +106,30 @@ pub fn place(plan: &plan::Cgroup, id: &str) -> Result<Place> {
         );
         return Err(Error::machine(lacks, "leave linux.cgroupsPath out, or run jec as root"));
     }
-    let controllers = controllers::needed(&plan.limits);
-    controllers::check(tree.as_fd(), base, &path, &controllers)?;
-    refuse_taken(tree.as_fd(), &path, id)?;
-    Ok(Place::At(Placement {
-        path,
-        tree,
-        id: id.to_owned(),
-        controllers,
-        limits: plan.limits.clone(),
-        devices: plan.devices.clone(),
-    }))
-}
-
-/// Without a cgroup there are no limits, so those that were asked for are an error.
-fn nowhere(plan: &plan::Cgroup, why: String, cure: &str) -> Result<Place> {
-    match plan.limits.first() {
-        None => Ok(Place::Nowhere { why }),
-        Some((file, _)) => Err(Error::machine(format!("{file} needs a cgroup, but {why}"), cure)),
+    let needed = controllers::needed(&plan.cgroup.limits);
+    let refused = controllers::refused(root.as_fd(), base, &path, &needed)?;
+    if let Some((_, why)) = refused.into_iter().next() {
+        return Err(why);
     }
+    // Found now, because from the moment its path is in the state file it is the one that
+    // `delete` kills.
+    if let Some(dir) = open_if_there(root.as_fd(), &path)? {
+        refuse_used(dir.as_fd(), &path, &plan.id)?;
+    }
+    Ok(Placement { path, root, plan })
 }
 
-/// The cgroup of this process: the line `0::/path` of /proc/self/cgroup.
-fn own_cgroup() -> Result<String> {
-    let text = file::read_file(file::HERE, c"/proc/self/cgroup", super::LONGEST)?;
-    Ok(unified_line(&text).to_owned())
+/// A cgroup with processes or children is somebody's.
+pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
+    let populated = read(dir, c"cgroup.events")?.contains("populated 1");
+    if populated || !cgroupfs::directories(dir)?.is_empty() {
+        return Err(Error::state(id, format!("the cgroup {path} exists and is in use")));
+    }
+    Ok(())
 }
 
-/// `/` where there is none, or where the path means nothing here: `/../x` is
-/// outside of our cgroup namespace.
+/// The cgroup of a process: the line `0::/path` of its /proc/PID/cgroup. `/` where there
+/// is none, or where the path means nothing here: `/../x` is outside of our cgroup namespace.
 fn unified_line(text: &str) -> &str {
     let path = text.lines().find_map(|line| line.strip_prefix("0::"));
     path.filter(|path| !path.starts_with("/..")).unwrap_or("/")
@@ -120,14 +143,14 @@ fn unified_line(text: &str) -> &str {
 /// common ancestor of here and there: our own cgroup is below this one, the new
 /// one as well, so this is that ancestor. And the directory that hands
 /// controllers down must have no processes: our shell's own cgroup has.
-fn base(tree: BorrowedFd, own: &str) -> Result<Option<String>> {
+fn base(root: BorrowedFd, own: &str) -> Result<Option<String>> {
     for path in ancestors(own) {
         // Deleted while we are in it: then it is a place for nothing.
-        let Some(dir) = open_if_there(tree, path)? else {
+        let Some(dir) = open_if_there(root, path)? else {
             break;
         };
         if may_change(dir.as_fd())? {
-            return Ok(Some(path.to_owned()));
+            return Ok(Some(path.trim_end_matches('/').to_owned()));
         }
     }
     Ok(None)
@@ -144,41 +167,9 @@ pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 /// `cgroup.procs` and `cgroup.subtree_control` can be written.
 fn may_change(dir: BorrowedFd) -> Result<bool> {
     let needed: [&CStr; 3] = [c".", c"cgroup.procs", c"cgroup.subtree_control"];
-    for name in needed {
-        match cgroupfs::writable(dir, name) {
-            Ok(()) => {}
-            // EROFS: the cgroup mount of a container is read-only, as a rule.
-            Err(error) if is(&error, Errno::EACCES) || is(&error, Errno::EROFS) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-/// A cgroup with processes or children is somebody's. Found now, because from
-/// the moment its path is in the state file it is the one that `delete` kills.
-fn refuse_taken(tree: BorrowedFd, path: &str, id: &str) -> Result<()> {
-    match open_if_there(tree, path)? {
-        Some(dir) => refuse_used(dir.as_fd(), path, id),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
-    let populated = read(dir, c"cgroup.events")?.contains("populated 1");
-    if populated || !cgroupfs::directories(dir)?.is_empty() {
-        return Err(Error::state(id, format!("the cgroup {path} exists and is in use")));
-    }
-    Ok(())
-}
-
-impl Placement {
-    /// The parent directory's path, and the name of the last component.
-    pub(super) fn split(path: &str) -> (&str, &str) {
-        path.rsplit_once('/').unwrap_or(("", path))
-    }
+    let asked = needed.iter().try_for_each(|name| cgroupfs::writable(dir, name));
+    // EROFS: the cgroup mount of a container is read-only, as a rule.
+    Ok(unless(&[Errno::EACCES, Errno::EROFS], asked)?.is_some())
 }
 
 #[cfg(test)]

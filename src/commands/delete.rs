@@ -8,7 +8,7 @@ use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::walk::{rows, walk};
 use crate::state::{Container, States, Status};
-use crate::sys::process::{Child, pidfd_open};
+use crate::sys::process::Child;
 
 /// Deletes a container that has stopped; with `--force` any, and one that does not exist.
 pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
@@ -19,15 +19,9 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
         Err(Error::State { .. }) if args.force => return Ok(0),
         other => other?,
     };
-    let init = live_init(&container)?;
-    if let (Some(init), false) = (&init, args.force) {
-        let problem = format!("is running (pid {}); `jec delete --force` kills it", init.pid);
-        return Err(Error::state(&args.id, problem).into());
-    }
-    if init.is_none() && !args.force && is_unfinished(&container)? {
-        let problem = "is being made, or jec was killed while it made it; \
-            `jec delete --force` ends and removes it";
-        return Err(Error::state(&args.id, problem).into());
+    let init = container.live_init()?;
+    if !args.force {
+        refuse(&container, init.as_ref())?;
     }
     let plan = Plan::nothing(&args.id);
     let ending = rows(&plan, &[Command::Delete]);
@@ -38,23 +32,21 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Whether another jec may be at work on it right now.
-fn is_unfinished(container: &Container) -> Result<bool> {
-    let creating = container.read().is_none_or(|state| state.status == Status::Creating);
-    // No boot: its directory is there, and its intent not yet.
-    Ok(creating && (container.intent.boot.is_empty() || container.is_of_this_boot()?))
+/// Tells what only `--force` deletes.
+fn refuse(container: &Container, init: Option<&Child>) -> Result<()> {
+    let problem = match init {
+        Some(init) => format!("is running (pid {}); `jec delete --force` kills it", init.pid),
+        None if is_unfinished(container)? => "is being made, or jec was killed while it made it; \
+            `jec delete --force` ends and removes it"
+            .into(),
+        None => return Ok(()),
+    };
+    Err(Error::state(&container.intent.id, problem))
 }
 
-/// Init behind a descriptor, if it lives. The number is checked again after the
-/// descriptor is opened: then it is the descriptor of that very process.
-fn live_init(container: &Container) -> Result<Option<Child>> {
-    let Some(pid) = container.live_pid()? else {
-        return Ok(None);
-    };
-    let Ok(pidfd) = pidfd_open(pid) else {
-        return Ok(None);
-    };
-    let child = Child { pid, pidfd };
-    let same = container.live_pid()? == Some(pid);
-    Ok(same.then_some(child))
+/// Whether another jec may be at work on it right now.
+fn is_unfinished(container: &Container) -> Result<bool> {
+    // No boot: its directory is there, and its intent not yet.
+    Ok(container.state.status == Status::Creating
+        && (container.intent.boot.is_empty() || container.is_of_this_boot()?))
 }

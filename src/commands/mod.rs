@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use nix::fcntl::OFlag;
 
-use crate::cgroup::{self, Place, Support};
+use crate::cgroup::Hierarchy;
 use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
 use crate::plan::flags::Machine;
@@ -33,32 +33,17 @@ pub fn open_proc() -> Result<Rc<OwnedFd>> {
     ))
 }
 
-/// What the flags depend on: this machine, with the controllers that a cgroup of ours may have.
-pub fn machine(flags: &ContainerFlags) -> Result<Machine> {
-    let pure = matches!(cgroup::detect()?, Support::Unified(_));
-    let mut machine = Machine::look(flags, usable(&["memory", "pids"])?, pure)?;
+/// What the flags depend on: this machine, with those controllers that a cgroup of ours may
+/// have and that the default limits need.
+pub fn machine(flags: &ContainerFlags, hierarchy: &Hierarchy) -> Result<Machine> {
+    let pure = !matches!(hierarchy, Hierarchy::Absent);
+    let mut machine = Machine::look(flags, hierarchy.usable(&["memory", "pids"])?, pure)?;
     // Once sealed, jec's file has no path any more; `seal` left it as the first argument.
     let first = std::env::args_os().next().map(std::path::PathBuf::from);
     if let Some(path) = first.filter(|path| path.is_absolute()) {
         machine.binary = path;
     }
     Ok(machine)
-}
-
-/// Those of the controllers that a cgroup of ours could have: what the default limits depend on.
-fn usable(names: &[&str]) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for name in names {
-        let limits = vec![(format!("{name}.max"), String::new())];
-        let wanted = crate::plan::Cgroup { limits, ..Default::default() };
-        match cgroup::place(&wanted, "any") {
-            Ok(Place::At(_)) => found.push((*name).into()),
-            // What is missing is told when a limit is asked for.
-            Ok(Place::Nowhere { .. }) | Err(Error::Machine { .. } | Error::State { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(found)
 }
 
 /// A message of jec's, which is not the program's: on standard error, a line each.

@@ -5,15 +5,15 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::{machine, open_proc, say};
-use crate::cgroup::{self, Place};
+use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
 use crate::error::{Error, Failure, Result};
 use crate::plan::Plan;
 use crate::plan::flags::{self, Target};
 use crate::relay::{self, Terminal};
 use crate::sides::Runtime;
+use crate::stages::Command;
 use crate::stages::walk::{self, rows, walk};
-use crate::stages::{Command, Stage};
 use crate::state::{States, Status};
 use crate::sys::process::End;
 use crate::sys::{Recorder, file, signal, terminal};
@@ -29,13 +29,14 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     begin(&proc)?;
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
-    let plan = plan(args)?;
+    let hierarchy = Hierarchy::look()?;
+    let plan = plan(args, &hierarchy)?;
     plan.warnings.iter().for_each(|warning| say(warning));
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
-    let placement = match cgroup::place(&plan.cgroup, &plan.id)? {
-        Place::At(placement) => Some(placement),
-        Place::Nowhere { why } => {
+    let placement = match hierarchy.place(&plan)? {
+        Ok(placement) => Some(placement),
+        Err(why) => {
             refuse_device_makers(&plan, &why)?;
             say(&format!("no cgroup, so no limits: {why}"));
             None
@@ -48,8 +49,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     runtime.pid_file = args.pid_file.as_deref().map(pid_file).transpose()?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args.keep);
-    let ending = rows(&plan, &[Command::Delete]);
-    let cleaned = end(&mut runtime, args.keep && result.is_ok(), &ending);
+    let cleaned = end(&mut runtime, args.keep && result.is_ok());
     if let (Err(first), Err(second)) = (&result, &cleaned) {
         say(&format!("{first}\nand cleaning up failed, too:"));
         return Err(second.clone());
@@ -94,23 +94,23 @@ fn live(runtime: &mut Runtime, keep: bool) -> Result<u8, Failure> {
     let end = relay::wait(runtime, terminal)?;
     runtime.init = None;
     out_of_memory(runtime)?;
-    if let Some(container) = runtime.container.as_ref().filter(|_| keep) {
+    if let Some(container) = runtime.container.as_mut().filter(|_| keep) {
         container.write_status(Status::Stopped, 0)?;
     }
     Ok(end.code())
 }
 
 /// Delete, or with `--keep` only what must not stay.
-fn end(runtime: &mut Runtime, keep: bool, ending: &[&'static Stage]) -> Result<(), Failure> {
+fn end(runtime: &mut Runtime, keep: bool) -> Result<(), Failure> {
     runtime.let_go();
-    let ending: Vec<_> =
-        ending.iter().copied().filter(|stage| !keep || stage.name != "remove").collect();
+    let mut ending = rows(runtime.plan, &[Command::Delete]);
+    ending.retain(|stage| !keep || stage.name != "remove");
     walk(runtime, &ending)
 }
 
 /// From a bundle, or from the spec that the flags stand for: one path from here on.
-fn plan(args: &RunArgs) -> Result<Plan> {
-    let machine = machine(&args.container)?;
+fn plan(args: &RunArgs, hierarchy: &Hierarchy) -> Result<Plan> {
+    let machine = machine(&args.container, hierarchy)?;
     let target = Target::find(&args.container, args.bundle.as_deref(), &machine)?;
     let mut plan = if let Target::Bundle { id, directory } = &target {
         Plan::from_bundle(id, directory)?
@@ -126,40 +126,31 @@ fn plan(args: &RunArgs) -> Result<Plan> {
     if args.no_pivot {
         say("--no-pivot: the host's tree stays mounted below the container's root");
     }
-    let size = terminal::size(std::io::stdin().as_fd());
-    if plan.process.terminal && plan.process.console_size.is_none() {
+    let process = &mut plan.process;
+    if process.terminal && process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
-        plan.process.console_size = size.ok();
+        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
     }
     Ok(plan)
 }
 
 /// A program that the kernel killed for want of memory cannot say so itself.
 fn out_of_memory(runtime: &Runtime) -> Result<()> {
-    let Some(cgroup) = &runtime.cgroup else {
-        return Ok(());
-    };
-    if cgroup.oom_kills()? == 0 {
-        return Ok(());
+    if runtime.cgroup.as_ref().map_or(Ok(0), Cgroup::oom_kills)? > 0 {
+        let limits = &runtime.plan.cgroup.limits;
+        let limit = limits.iter().find(|(file, _)| file == "memory.max");
+        let bytes = limit.and_then(|(_, value)| value.parse().ok());
+        let limit = bytes.map_or(String::new(), |bytes| format!(", limit {}", human(bytes)));
+        say(&format!("killed: out of memory{limit}"));
     }
-    let limits = &runtime.plan.cgroup.limits;
-    let limit = limits.iter().find(|(file, _)| file == "memory.max");
-    let bytes = limit.and_then(|(_, value)| value.parse::<u64>().ok());
-    let limit = bytes.map_or(String::new(), |bytes| format!(", limit {}", human(bytes)));
-    say(&format!("killed: out of memory{limit}"));
     Ok(())
 }
 
 /// Bytes in the largest unit that divides them.
 fn human(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes;
-    let mut unit = 0;
-    while value >= 1024 && value.is_multiple_of(1024) && unit + 1 < units.len() {
-        value /= 1024;
-        unit += 1;
-    }
-    format!("{value} {}", units[unit])
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    unit.map_or(format!("{bytes} B"), |(shift, name)| format!("{} {name}", bytes >> shift))
 }
 
 /// Absolute, because it is written down for a `jec delete` that may run elsewhere.

@@ -3,13 +3,14 @@
 use std::io::{IsTerminal, Write};
 
 use super::machine;
+use crate::cgroup::Hierarchy;
 use crate::cli::SpecArgs;
 use crate::error::{Error, Failure, Result};
 use crate::plan::flags::{self, Target};
 
 /// Prints the spec.
 pub fn run(args: &SpecArgs) -> Result<u8, Failure> {
-    let mut machine = machine(&args.container)?;
+    let mut machine = machine(&args.container, &Hierarchy::look()?)?;
     // Standard output is where the spec goes; and the same flags print the same text each time.
     machine.terminal = std::io::stdin().is_terminal();
     machine.id = "jec".into();

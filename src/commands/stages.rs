@@ -84,15 +84,11 @@ fn object(stage: &Stage) -> Value {
 }
 
 fn unknown(name: &str) -> Error {
-    let near: Vec<_> = STAGES
-        .iter()
-        .map(|stage| stage.name)
-        .filter(|known| known.contains(name) || name.contains(known))
-        .collect();
-    let hint = if near.is_empty() {
-        "`jec stages` lists them".into()
-    } else {
-        format!("did you mean {}?", near.join(", "))
+    let is_near = |known: &&str| known.contains(name) || name.contains(known);
+    let near: Vec<_> = STAGES.iter().map(|stage| stage.name).filter(is_near).collect();
+    let hint = match &*near {
+        [] => "`jec stages` lists them".into(),
+        near => format!("did you mean {}?", near.join(", ")),
     };
     Error::config(format!("{name:?}"), format!("is no stage; {hint}"))
 }

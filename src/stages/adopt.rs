@@ -19,7 +19,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(middle) = runtime.middle.take() {
         wait(&middle)?;
     }
-    if let Some(container) = &runtime.container {
+    if let Some(container) = &mut runtime.container {
         container.write_status(Status::Creating, pid)?;
     }
     Ok(())

@@ -21,7 +21,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     for number in (0..64).filter(|number| keep >> number & 1 == 0) {
         match credentials::drop_bounding(number, &name(number)) {
             // EINVAL: beyond the last capability of this kernel.
-            Err(error) if error.errno() == Errno::EINVAL as i32 => break,
+            Err(error) if error.is(Errno::EINVAL) => break,
             other => other?,
         }
     }

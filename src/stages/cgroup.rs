@@ -8,9 +8,7 @@
 //! without pure cgroup v2 there is nothing to make; limits were refused before
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
-use crate::cgroup::DeviceProgram;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
 use crate::sides::Runtime;
 
 /// Makes the cgroup where `Placement` decided.
@@ -18,31 +16,12 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let Some(placement) = runtime.placement.take() else {
         return Ok(());
     };
-    match placement.make() {
+    let made = placement.make().inspect_err(|error| {
         // Another jec was faster: the cgroup is its own, and cleaning up must not touch it.
-        Err(error @ Error::State { .. }) => {
-            if let Some(container) = &mut runtime.container {
-                container.intent.cgroup = None;
-            }
-            Err(error)
+        if let (Error::State { .. }, Some(container)) = (error, &mut runtime.container) {
+            container.intent.cgroup = None;
         }
-        Err(error) => Err(error),
-        Ok((cgroup, devices)) => {
-            runtime.cgroup = Some(cgroup);
-            enforced(devices, runtime.plan)
-        }
-    }
-}
-
-/// In a user namespace device nodes open nothing anyway. Without one, rules that
-/// nobody enforces would leave every disk open to whoever can make a node.
-fn enforced(devices: DeviceProgram, plan: &Plan) -> Result<()> {
-    if devices != DeviceProgram::Unprivileged || plan.namespaces.has_user() {
-        return Ok(());
-    }
-    Err(Error::machine(
-        "the kernel takes no device program from this process (bpf(2): EPERM), \
-         so linux.resources.devices would deny nothing",
-        "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace",
-    ))
+    });
+    runtime.cgroup = Some(made?);
+    Ok(())
 }

@@ -60,9 +60,7 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
             file::fchown(node.as_fd(), device.uid, device.gid)
         }
         // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
-        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::EPERM | Errno::EEXIST) => {
-            bind(root, device)
-        }
+        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EEXIST) => bind(root, device),
         Err(error) => Err(error),
     }
 }
@@ -102,7 +100,7 @@ fn kind(device: &Device) -> SFlag {
 fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
     let (directory, name): (_, CString) = tree::entry(root, path)?;
     match file::symlinkat(target, directory.as_fd(), &name) {
-        Err(error) if error.errno() == Errno::EEXIST as i32 => {
+        Err(error) if error.is(Errno::EEXIST) => {
             if path != c"/dev/ptmx" || is_ptmx(directory.as_fd(), &name)? {
                 return Ok(());
             }

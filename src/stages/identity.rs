@@ -40,9 +40,7 @@ fn enter_working_directory(init: &Init) -> Result<()> {
     let (root, cwd) = (init.root()?, &init.plan.process.cwd);
     let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
     let opened = match file::open_in_root(root, cwd, how, 0) {
-        Err(error) if error.errno() == Errno::ENOENT as i32 => {
-            tree::place(root, cwd, Kind::Directory)
-        }
+        Err(error) if error.is(Errno::ENOENT) => tree::place(root, cwd, Kind::Directory),
         other => other,
     }?;
     directory::enter(opened.as_fd())

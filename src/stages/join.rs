@@ -48,7 +48,7 @@ fn enter_what_we_may(others: Vec<Opened>) -> Result<Vec<Opened>> {
     let mut left = Vec::new();
     for (kind, namespace) in others {
         match process::setns(namespace.as_fd(), kind) {
-            Err(error) if error.errno() == Errno::EPERM as i32 => left.push((kind, namespace)),
+            Err(error) if error.is(Errno::EPERM) => left.push((kind, namespace)),
             other => other?,
         }
     }

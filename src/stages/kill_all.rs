@@ -63,9 +63,7 @@ fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
 /// at the same time. ENOENT: before a file of it was opened; ENODEV: after.
 fn gone<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
-        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOENT | Errno::ENODEV) => {
-            Ok(None)
-        }
+        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => Ok(None),
         other => other.map(Some),
     }
 }
@@ -73,7 +71,7 @@ fn gone<T>(result: Result<T>) -> Result<Option<T>> {
 fn kill(child: &Child) -> Result<()> {
     match pidfd_send_signal(child.pidfd.as_fd(), SIGKILL) {
         // ESRCH: it has ended already, which is what is wanted.
-        Err(error) if error.errno() == Errno::ESRCH as i32 => Ok(()),
+        Err(error) if error.is(Errno::ESRCH) => Ok(()),
         other => other,
     }
 }

@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
-use crate::state::Status;
+use crate::state::{State, Status};
 use crate::sys::socket;
 
 /// Hands the listener on.
@@ -31,7 +31,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         "fds": ["seccompFd"],
         "pid": init.pid,
         "metadata": profile.listener_metadata,
-        "state": container.state(Status::Creating, init.pid),
+        "state": State { status: Status::Creating, ..container.state.clone() },
     });
     // Fewer arrive where jec may not open another descriptor (RLIMIT_NOFILE).
     let [listener] = &listeners[..] else {

@@ -49,7 +49,7 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
         let candidate = CString::new(format!("{directory}/{}", name.to_string_lossy()))?;
         match file::executable(&candidate) {
             Ok(()) => return Ok(candidate),
-            Err(error) if error.errno() == Errno::EACCES as i32 => denied = Some(error),
+            Err(error) if error.is(Errno::EACCES) => denied = Some(error),
             Err(error) if absent(&error) => {}
             // EPERM of a filter, ELOOP, EIO: whether the program is there cannot be told.
             Err(error) => return Err(error),
@@ -64,7 +64,7 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
 
 /// Nothing of this name is there.
 fn absent(error: &Error) -> bool {
-    matches!(Errno::from_raw(error.errno()), Errno::ENOENT | Errno::ENOTDIR)
+    error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR)
 }
 
 fn variable(env: &[CString], name: &str) -> Option<String> {
@@ -80,7 +80,7 @@ fn home(init: &Init) -> Result<String> {
     let text = match file::open_in_root(init.root()?, c"/etc/passwd", how, 0) {
         Ok(passwd) => file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT),
         // Not for this user, or a link in a circle: then nobody has a home there either.
-        Err(error) if absent(&error) || [libc::EACCES, libc::ELOOP].contains(&error.errno()) => {
+        Err(error) if absent(&error) || error.is(Errno::EACCES) || error.is(Errno::ELOOP) => {
             return Ok("/".into());
         }
         Err(error) => Err(error),

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the state.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    match (&runtime.container, &runtime.init) {
+    match (&mut runtime.container, &runtime.init) {
         (Some(container), Some(init)) => {
             check_started(runtime.proc.as_fd(), init.pid)?;
             container.write_status(Status::Running, init.pid)

@@ -47,7 +47,7 @@ fn sealed_copy(own: &OwnedFd) -> Result<OwnedFd> {
             Ok(copy)
         }
         // EPERM: an ordinary user. EINVAL: the binary lies on a mount of another mount namespace.
-        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::EPERM | Errno::EINVAL) => {
+        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EINVAL) => {
             memory::sealed_file(c"jec", own.as_fd())
         }
         Err(error) => Err(error),

@@ -22,9 +22,7 @@ pub fn run(_: &mut Init) -> Result<()> {
     // any user of the host can make one of the name that we would choose.
     match attributes::new_session_keyring() {
         // ENOSYS: a kernel without keyrings has none that could leak. EPERM: a filter above us.
-        Err(error) if matches!(Errno::from_raw(error.errno()), Errno::ENOSYS | Errno::EPERM) => {
-            Ok(())
-        }
+        Err(error) if error.is(Errno::ENOSYS) || error.is(Errno::EPERM) => Ok(()),
         other => other,
     }
 }

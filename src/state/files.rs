@@ -2,19 +2,22 @@
 //! one process, one boot and one owner from another.
 
 use std::ffi::{CStr, CString};
-use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::FileStat;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::sys::{directory, file};
 
 /// To be written from the beginning.
 pub(super) const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
+
+/// No file of ours is larger.
+const LIMIT: usize = 64 * 1024 * 1024;
 
 /// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
 pub(super) fn default_root(uid: u32) -> String {
@@ -44,23 +47,30 @@ pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
 pub(super) fn empty(dir: BorrowedFd) -> Result<()> {
     let mut names = directory::names(dir)?;
     names.sort_by_key(|name| name.as_c_str() == c"intent.json");
-    names.iter().try_for_each(|name| gone(file::unlinkat(dir, name, false)))
+    names.iter().try_for_each(|name| remove(dir, name, false))
+}
+
+/// What was to be removed and is not there is removed.
+pub(super) fn remove(at: BorrowedFd, name: &CStr, directory: bool) -> Result<()> {
+    unless(&[Errno::ENOENT], file::unlinkat(at, name, directory)).map(drop)
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.
-pub(super) fn replace(dir: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
-    let mut temporary = name.to_string_lossy().into_owned();
-    write!(temporary, ".new").map_err(|_| Error::config("name", "cannot be written"))?;
-    let temporary = c_string(&temporary)?;
+pub(super) fn replace<T: Serialize>(dir: BorrowedFd, name: &CStr, value: &T) -> Result<()> {
+    let problem = |error: serde_json::Error| Error::config("state", error.to_string());
+    let text = serde_json::to_vec(value).map_err(problem)?;
+    let temporary = CString::new(format!("{}.new", name.to_string_lossy()))?;
     let out = file::openat(dir, &temporary, NEW, 0o600)?;
-    file::write(out.as_fd(), text.as_bytes())?;
+    file::write(out.as_fd(), &text)?;
     file::fsync(out.as_fd())?;
     file::renameat(dir, &temporary, name)?;
     file::fsync(dir)
 }
 
-pub(super) fn json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::config("state", error.to_string()))
+/// What such a file says; what was never written, or is torn, says nothing.
+pub(super) fn read<T: DeserializeOwned + Default>(dir: BorrowedFd, name: &CStr) -> T {
+    let text = file::read_file(dir, name, LIMIT).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 pub(super) fn boot_id(proc: BorrowedFd) -> Result<String> {
@@ -70,20 +80,8 @@ pub(super) fn boot_id(proc: BorrowedFd) -> Result<String> {
 /// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
 /// may hold anything. None when there is no such process, or only its zombie.
 pub(super) fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
-    let text = file::read_file(proc, &c_string(&format!("{pid}/stat")).ok()?, 4096).ok()?;
+    let text = file::read_file(proc, &CString::new(format!("{pid}/stat")).ok()?, 4096).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
-}
-
-/// What was to be removed and is not there is removed.
-pub(super) fn gone(result: Result<()>) -> Result<()> {
-    match result {
-        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(()),
-        other => other,
-    }
-}
-
-pub(super) fn c_string(text: &str) -> Result<CString> {
-    Ok(CString::new(text)?)
 }

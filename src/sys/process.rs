@@ -209,7 +209,7 @@ pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
     record("poll", format_args!("pidfd of {}, {patience:?}", child.pid), result)?;
     match wait_now(child) {
         // ECHILD: another jec's child, or one whose status has been taken.
-        Err(error) if error.errno() == libc::ECHILD => Ok(()),
+        Err(error) if error.is(Errno::ECHILD) => Ok(()),
         other => other.map(drop),
     }
 }

@@ -1,6 +1,7 @@
 //! Made, filled, frozen, killed, removed.
 
 use super::*;
+use crate::cgroup::life::processes;
 
 #[test]
 fn a_cgroup_is_made_filled_killed_and_removed_and_leaves_nothing() {
@@ -8,17 +9,18 @@ fn a_cgroup_is_made_filled_killed_and_removed_and_leaves_nothing() {
         return;
     }
     let id = unique();
-    let placement = placed(&plan::Cgroup::default(), &id);
+    let plan = plan(&plan::Cgroup::default(), &id);
+    let placement = place(&plan).unwrap().unwrap();
     assert_eq!(placement.path, format!("/jec/{id}"));
     assert!(Cgroup::open(&placement.path).unwrap().is_none());
-    let (cgroup, _) = placement.make().unwrap();
-    assert!(cgroup.is_empty().unwrap() && cgroup.oom_kills().unwrap() == 0);
+    let cgroup = placement.make().unwrap();
+    assert!(cgroup.wait_empty(Instant::now()).unwrap() && cgroup.oom_kills().unwrap() == 0);
     let mut child = shell(&cgroup, "sleep 1000 & setsid sleep 1000 & wait");
     wait_populated(&cgroup);
-    assert!(cgroup.processes().unwrap().contains(&child.id().cast_signed()));
+    assert!(processes(cgroup.dir.as_fd()).unwrap().contains(&child.id().cast_signed()));
     // In use: it can be taken neither by another container nor by rmdir.
-    assert!(matches!(place(&plan::Cgroup::default(), &id), Err(Error::State { .. })));
-    assert!(is(&cgroup.remove(Instant::now()).unwrap_err(), Errno::EBUSY));
+    assert!(matches!(place(&plan), Err(Error::State { .. })));
+    assert!(cgroup.remove(Instant::now()).unwrap_err().is(Errno::EBUSY));
     let again = Cgroup::open(&cgroup.path).unwrap().unwrap();
     again.kill().unwrap();
     assert!(again.wait_empty(soon()).unwrap());
@@ -90,9 +92,9 @@ fn a_frozen_container_stands_still_goes_on_and_can_be_killed_frozen() {
     let cgroup = made(&plan::Cgroup::default());
     let mut child = shell(&cgroup, "exec sleep 1000");
     wait_populated(&cgroup);
-    assert!(cgroup.freeze(soon()).unwrap());
-    assert!(cgroup.thaw(soon()).unwrap());
-    assert!(cgroup.freeze(soon()).unwrap());
+    for frozen in [true, false, true] {
+        assert!(cgroup.freeze(frozen, soon()).unwrap());
+    }
     cgroup.kill().unwrap();
     cgroup.remove(soon()).unwrap();
     child.wait().unwrap();

@@ -5,8 +5,7 @@ use super::*;
 /// What a shell with these device rules says to `script`.
 fn with_rules(rules: Vec<DeviceRule>, script: &str) -> (bool, String) {
     let plan = plan::Cgroup { devices: rules, ..plan::Cgroup::default() };
-    let (cgroup, program) = placed(&plan, &unique()).make().unwrap();
-    assert_eq!(program, DeviceProgram::Attached);
+    let cgroup = made(&plan);
     let output = shell(&cgroup, script).wait_with_output().unwrap();
     cgroup.remove(soon()).unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -51,7 +50,7 @@ fn a_limit_without_its_controller_is_refused_before_anything_is_made() {
         limits: vec![("nonesuch.max".into(), "1".into())],
         ..plan::Cgroup::default()
     };
-    let error = place(&plan, "x").err().unwrap().to_string();
+    let error = refused(&plan, "x").to_string();
     assert!(error.contains("no controller \"nonesuch\""), "{error}");
     assert!(Cgroup::open(path.trim_end_matches("/inner")).unwrap().is_none());
 }
@@ -113,11 +112,12 @@ fn a_value_that_the_kernel_refuses_names_its_file() {
     if !view() {
         return;
     }
-    let plan = plan::Cgroup {
+    let limited = plan::Cgroup {
         limits: vec![("cgroup.max.depth".into(), "-3".into())],
         ..plan::Cgroup::default()
     };
-    let placement = placed(&plan, &unique());
+    let plan = plan(&limited, &unique());
+    let placement = place(&plan).unwrap().unwrap();
     let path = placement.path.clone();
     let error = placement.make().err().unwrap().to_string();
     assert!(error.contains("cgroup.max.depth") && error.contains("-3"), "{error}");
@@ -142,7 +142,7 @@ fn an_ancestor_with_processes_cannot_hand_controllers_down() {
         limits: vec![(format!("{controller}.2MB.max"), "max".into())],
         ..plan::Cgroup::default()
     };
-    let error = place(&plan, "x").err().unwrap().to_string();
+    let error = refused(&plan, "x").to_string();
     assert!(error.contains("has processes of its own"), "{error}");
     outer.kill().unwrap();
     outer.remove(soon()).unwrap();

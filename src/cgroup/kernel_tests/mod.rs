@@ -13,16 +13,17 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
-use crate::plan::{self, DeviceKind, DeviceRule};
+use crate::error::Error;
+use crate::plan::{self, DeviceKind, DeviceRule, Plan};
 
 /// A thread's own view of cgroup2; false, with the reason, where that cannot be had.
 fn view() -> bool {
     let none = None::<&str>;
     let private = unshare(CloneFlags::CLONE_NEWNS)
         .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none));
-    let done = match detect() {
+    let done = match root() {
         // A second mount of it on the same place would be EBUSY.
-        Ok(Support::Unified(_)) => private,
+        Ok(Some(_)) => private,
         _ => private.and_then(|()| {
             mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none)
         }),
@@ -42,15 +43,22 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-fn placed(plan: &plan::Cgroup, id: &str) -> Placement {
-    match place(plan, id).unwrap() {
-        Place::At(placement) => placement,
-        Place::Nowhere { why } => panic!("{why}"),
-    }
+fn plan(cgroup: &plan::Cgroup, id: &str) -> Plan {
+    Plan { cgroup: cgroup.clone(), ..Plan::nothing(id) }
 }
 
-fn made(plan: &plan::Cgroup) -> Cgroup {
-    placed(plan, &unique()).make().unwrap().0
+fn place(plan: &Plan) -> Result<Result<Placement<'_>, String>> {
+    Hierarchy::look()?.place(plan)
+}
+
+/// The error of a place that cannot be.
+fn refused(cgroup: &plan::Cgroup, id: &str) -> Error {
+    place(&plan(cgroup, id)).err().unwrap()
+}
+
+fn made(cgroup: &plan::Cgroup) -> Cgroup {
+    let plan = plan(cgroup, &unique());
+    place(&plan).unwrap().unwrap().make().unwrap()
 }
 
 /// A shell that enters the cgroup and runs `script`.
@@ -61,7 +69,7 @@ fn shell(cgroup: &Cgroup, script: &str) -> Child {
 
 fn wait_populated(cgroup: &Cgroup) {
     let deadline = soon();
-    while cgroup.is_empty().unwrap() {
+    while cgroup.wait_empty(Instant::now()).unwrap() {
         assert!(Instant::now() < deadline);
     }
 }

@@ -150,7 +150,7 @@ fn strange(name: &str) -> Error {
 /// A file that need not exist.
 fn optional(path: &CStr) -> Result<String> {
     match file::read_file(file::HERE, path, LIMIT) {
-        Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(String::new()),
+        Err(error) if error.is(Errno::ENOENT) => Ok(String::new()),
         other => other,
     }
 }

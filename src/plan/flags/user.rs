@@ -225,9 +225,7 @@ fn unknown(file: &str, name: &str) -> Error {
 fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
     // O_PATH touches nothing: what it is, is known before it is really opened.
     let found = match file::open_in_root(root, name, OFlag::O_PATH, 0) {
-        Err(error)
-            if [Errno::ENOENT, Errno::ENOTDIR].map(|e| e as i32).contains(&error.errno()) =>
-        {
+        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => {
             return Ok(String::new());
         }
         other => other?,
@@ -240,13 +238,13 @@ fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
     let proc = CString::new(format!("/proc/self/fd/{}", found.as_raw_fd()))
         .map_err(|_| Error::config(place(), "a path has no NUL byte"))?;
     let text = file::read_all(file::openat(file::HERE, &proc, OFlag::O_RDONLY, 0)?, name, LIMIT);
-    text.map_err(|error| match error.errno() {
-        errno if errno == Errno::EFBIG as i32 => Error::config(
+    text.map_err(|error| match error {
+        _ if error.is(Errno::EFBIG) => Error::config(
             place(),
             format!("larger than {} MiB, which no such file needs", LIMIT >> 20),
         ),
-        errno if errno == Errno::EILSEQ as i32 => Error::config(place(), "not UTF-8 text"),
-        _ => error,
+        _ if error.is(Errno::EILSEQ) => Error::config(place(), "not UTF-8 text"),
+        error => error,
     })
 }
 
