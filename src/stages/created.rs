@@ -12,9 +12,7 @@ use crate::state::Status;
 
 /// Writes the state, then the pid file.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let (Some(container), Some(init)) = (&runtime.container, &runtime.init) else {
-        return Ok(());
-    };
+    let (container, init) = (runtime.container()?, runtime.init()?);
     container.write_status(Status::Created, init.pid)?;
     container.write_pid_file(init.pid)
 }
