@@ -92,13 +92,10 @@ impl Namespaces {
     pub fn makes(&self, kind: CloneFlags) -> bool {
         self.new.contains(kind)
     }
-    /// Whether the container joins an existing namespace of this kind.
-    pub fn joins(&self, kind: CloneFlags) -> bool {
-        self.joined.iter().any(|(joined, _)| *joined == kind)
-    }
     /// Whether the container lives in a user namespace other than ours.
     pub fn has_user(&self) -> bool {
-        self.makes(CloneFlags::CLONE_NEWUSER) || self.joins(CloneFlags::CLONE_NEWUSER)
+        let user = CloneFlags::CLONE_NEWUSER;
+        self.makes(user) || self.joined.iter().any(|(kind, _)| *kind == user)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The baton: whoever holds it works, everybody else waits.
 //!
 //! One socket pair between Runtime and the two processes it makes, and two
-//! words: Go and Fail. A third thing is heard without being said: when the
-//! other side ends, the socket does. Init's end is close-on-exec, so for Init
-//! that end means the program has started.
+//! words: Go, with what the other side needs next, and Fail. A third thing is
+//! heard without being said: when the other side ends, the socket does. Init's
+//! end is close-on-exec, so for Init that end means the program has started.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

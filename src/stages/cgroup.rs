@@ -18,20 +18,14 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let Some(placement) = runtime.placement.take() else {
         return Ok(());
     };
-    match placement.make() {
-        // Another jec was faster: the cgroup is its own, and cleaning up must not touch it.
-        Err(error @ Error::State { .. }) => {
-            if let Some(container) = &mut runtime.container {
-                container.intent.cgroup = None;
-            }
-            Err(error)
-        }
-        Err(error) => Err(error),
-        Ok((cgroup, devices)) => {
-            runtime.cgroup = Some(cgroup);
-            enforced(devices, runtime.plan)
-        }
+    let made = placement.make();
+    // Another jec was faster: the cgroup is its own, and cleaning up must not touch it.
+    if let (Err(Error::State { .. }), Some(container)) = (&made, &mut runtime.container) {
+        container.intent.cgroup = None;
     }
+    let (cgroup, devices) = made?;
+    runtime.cgroup = Some(cgroup);
+    enforced(devices, runtime.plan)
 }
 
 /// In a user namespace device nodes open nothing anyway. Without one, rules that
