@@ -4,14 +4,6 @@ use nix::errno::Errno;
 
 use crate::error::Error;
 
-/// The likely cause of an error and how to confirm it.
-pub struct Advice {
-    /// What usually causes it, in words for one who never met the errno.
-    pub cause: &'static str,
-    /// A command that confirms the cause.
-    pub check: &'static str,
-}
-
 /// The errno of an error that is no failed call.
 const NO_CALL: Errno = Errno::UnknownErrno;
 
@@ -149,11 +141,12 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("remove", Errno::ENOTEMPTY, "somebody has written into the state directory meanwhile; `jec delete --force` once more", "ls -l /run/jec/*"),
 ];
 
-/// The advice for an error in a stage, where there is one.
-pub fn find(stage: &str, error: &Error) -> Option<Advice> {
+/// What usually causes an error in a stage, in words for one who never met the errno,
+/// and a command that confirms it.
+pub fn find(stage: &str, error: &Error) -> Option<(&'static str, &'static str)> {
     let stage = stage.strip_suffix("-early").unwrap_or(stage);
     let fits = |row: &&(&str, Errno, _, _)| row.0 == stage && error.is(row.1);
-    ADVICE.iter().find(fits).map(|(_, _, cause, check)| Advice { cause, check })
+    ADVICE.iter().find(fits).map(|row| (row.2, row.3))
 }
 
 #[cfg(test)]

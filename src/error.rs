@@ -161,8 +161,8 @@ impl std::fmt::Display for Failure {
             return write!(f, "{}", self.error);
         };
         write!(f, "{stage} ({side}): {}", self.error)?;
-        if let Some(advice) = crate::advice::find(stage, &self.error) {
-            write!(f, "\n  likely: {}\n  check:  {}", advice.cause, advice.check)?;
+        if let Some((cause, check)) = crate::advice::find(stage, &self.error) {
+            write!(f, "\n  likely: {cause}\n  check:  {check}")?;
         }
         write!(f, "\n  more:   jec stages {stage}")
     }

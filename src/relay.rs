@@ -16,8 +16,9 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::Termios;
 
 use crate::error::{Error, Result};
-use crate::sides::Runtime;
-use crate::sys::process::{self, Child, CloneInto, End, clone3, exit_now, pidfd_send_signal};
+use crate::sides::{Runtime, needed};
+use crate::stages::kill_all::send;
+use crate::sys::process::{self, Child, CloneInto, End, clone3, exit_now};
 use crate::sys::signal::{self, Watch};
 use crate::sys::{attributes, file, socket, terminal};
 
@@ -41,12 +42,6 @@ pub struct Terminal {
     output_open: bool,
 }
 
-/// The user's terminal while it is raw.
-struct UserTerminal {
-    modes: Termios,
-    keeper: Option<(Child, OwnedFd)>,
-}
-
 impl Terminal {
     /// Takes the master that init has sent, if the container has a terminal.
     pub fn of(runtime: &mut Runtime) -> Result<Option<Self>> {
@@ -59,20 +54,18 @@ impl Terminal {
             return Err(Error::differs("the console", "a descriptor", "none"));
         };
         terminal::set_nonblocking(master.as_fd())?;
-        let stdin = std::io::stdin();
-        let user = terminal::is_terminal(stdin.as_fd())
-            .then(|| UserTerminal::raw(stdin.as_fd()))
-            .transpose()?;
-        let (to_program, to_user) = (VecDeque::new(), VecDeque::new());
-        Ok(Some(Self {
+        let has_user = terminal::is_terminal(std::io::stdin().as_fd());
+        let terminal = Self {
             master,
-            user,
-            to_program,
-            to_user,
+            user: has_user.then(UserTerminal::raw).transpose()?,
+            to_program: VecDeque::new(),
+            to_user: VecDeque::new(),
             input_open: true,
             ends_in_line: false,
             output_open: true,
-        }))
+        };
+        terminal.resize()?;
+        Ok(Some(terminal))
     }
 
     /// The size of the user's terminal becomes that of the container's.
@@ -119,17 +112,7 @@ impl Terminal {
 
     /// Whoever reads jec's output has gone: the program's output goes nowhere, as with a closed window.
     fn write_output(&mut self) {
-        let sent = write_some(std::io::stdout().as_fd(), &mut self.to_user);
-        if !sent {
-            self.output_open = false;
-            self.to_user.clear();
-        }
-    }
-
-    fn write_input(&mut self) {
-        if !write_some(self.master.as_fd(), &mut self.to_program) {
-            self.to_program.clear();
-        }
+        self.output_open &= write_some(std::io::stdout().as_fd(), &mut self.to_user);
     }
 
     /// What the program has still written before it ended.
@@ -147,26 +130,52 @@ impl Terminal {
     }
 }
 
-/// Writes one chunk; false when the other side is gone.
+/// Writes one chunk. When the other side is gone (false), all that was for it is forgotten.
 fn write_some(to: BorrowedFd, bytes: &mut VecDeque<u8>) -> bool {
     let (front, _) = bytes.as_slices();
-    let chunk = &front[..front.len().min(CHUNK)];
-    match file::write_once(to, chunk) {
-        Ok(count) => {
-            bytes.drain(..count);
-            true
+    match file::write_once(to, &front[..front.len().min(CHUNK)]) {
+        Ok(count) => drop(bytes.drain(..count)),
+        Err(error) if error.is(Errno::EAGAIN) || error.is(Errno::EINTR) => {}
+        Err(_) => {
+            bytes.clear();
+            return false;
         }
-        Err(error) => error.is(Errno::EAGAIN) || error.is(Errno::EINTR),
     }
+    true
+}
+
+/// The user's terminal while it is raw.
+struct UserTerminal {
+    modes: Termios,
+    keeper: Child,
+    /// A word on this line sends the keeper home without work.
+    line: Option<OwnedFd>,
 }
 
 impl UserTerminal {
-    fn raw(input: BorrowedFd) -> Result<Self> {
-        let modes = terminal::modes(input)?;
-        let keeper = keeper(&modes)?;
-        let user = Self { modes, keeper: Some(keeper) };
-        terminal::make_raw(input, &user.modes)?;
+    /// The keeper restores the terminal when jec ends without having said so. It has
+    /// a session of its own, so that no key and no hang-up ends it first.
+    fn raw() -> Result<Self> {
+        let modes = terminal::modes(std::io::stdin().as_fd())?;
+        let (ours, theirs) = socket::socketpair()?;
+        let mut line = Some(ours);
+        let keeper = clone3(CloneFlags::empty(), &CloneInto::default(), || {
+            drop(line.take());
+            drop(attributes::set_name(c"jec:[TERMINAL]"));
+            drop(attributes::setsid());
+            let killed = socket::receive(theirs.as_fd(), 16).is_ok_and(|(word, _)| word.is_empty());
+            if killed {
+                drop(terminal::set_modes(std::io::stdin().as_fd(), &modes));
+            }
+            exit_now(0)
+        })?;
+        let user = Self { modes, keeper, line };
+        user.make_raw()?;
         Ok(user)
+    }
+
+    fn make_raw(&self) -> Result<()> {
+        terminal::make_raw(std::io::stdin().as_fd(), &self.modes)
     }
 
     fn restore(&self) -> Result<()> {
@@ -178,43 +187,16 @@ impl Drop for UserTerminal {
     fn drop(&mut self) {
         // A terminal that is gone (EIO) needs no restoring.
         drop(self.restore());
-        if let Some((child, line)) = self.keeper.take() {
-            // A word on the line sends the keeper home without work.
+        if let Some(line) = &self.line {
             drop(socket::send(line.as_fd(), b"done", &[]));
-            drop(process::wait(&child));
+            drop(process::wait(&self.keeper));
         }
-    }
-}
-
-/// A process that restores the terminal when jec ends without having said so.
-/// It has a session of its own, so that no key and no hang-up ends it first.
-fn keeper(modes: &Termios) -> Result<(Child, OwnedFd)> {
-    let (ours, theirs) = socket::socketpair()?;
-    let mut ours = Some(ours);
-    let child = clone3(CloneFlags::empty(), &CloneInto::default(), || {
-        drop(ours.take());
-        drop(attributes::set_name(c"jec:[TERMINAL]"));
-        drop(attributes::setsid());
-        let killed = socket::receive(theirs.as_fd(), 16).is_ok_and(|(word, _)| word.is_empty());
-        if killed {
-            drop(terminal::set_modes(std::io::stdin().as_fd(), modes));
-        }
-        exit_now(0)
-    })?;
-    match ours {
-        Some(line) => Ok((child, line)),
-        None => Err(Error::differs("the keeper's line", "a descriptor", "none")),
     }
 }
 
 /// Waits for the program's end.
 pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End> {
-    let (Some(init), Some(signals)) = (&runtime.init, &runtime.signals) else {
-        return Err(Error::differs("init", "a process", "none"));
-    };
-    if let Some(terminal) = &terminal {
-        terminal.resize()?;
-    }
+    let (init, signals) = (runtime.init()?, needed(&runtime.signals, "the signals")?);
     loop {
         if let Some(end) = process::wait_now(init)? {
             if let Some(terminal) = &mut terminal {
@@ -232,22 +214,24 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
 
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
-    let mut watched =
-        vec![only(signals.as_fd(), true, false), only(init.pidfd.as_fd(), true, false)];
     let Some(terminal) = terminal else {
+        let watched = [signals.as_fd(), init.pidfd.as_fd()].map(Watch::to_read);
         return Ok(signal::watch(&watched, None)?[0].read);
     };
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
-    let room = |bytes: &VecDeque<u8>| bytes.len() < ENOUGH;
-    let writes = !terminal.to_program.is_empty();
-    watched.push(only(terminal.master.as_fd(), room(&terminal.to_user), writes));
-    watched.push(only(stdin.as_fd(), terminal.input_open && room(&terminal.to_program), false));
-    watched.push(only(stdout.as_fd(), false, terminal.output_open && !terminal.to_user.is_empty()));
-    let ready = signal::watch(&watched, None)?;
-    drop(watched);
+    let has_room = |bytes: &VecDeque<u8>| bytes.len() < ENOUGH;
+    // Each with whether it is to be read, and whether to be written.
+    let watched = [
+        (signals.as_fd(), true, false),
+        (init.pidfd.as_fd(), true, false),
+        (terminal.master.as_fd(), has_room(&terminal.to_user), !terminal.to_program.is_empty()),
+        (stdin.as_fd(), terminal.input_open && has_room(&terminal.to_program), false),
+        (stdout.as_fd(), false, !terminal.to_user.is_empty()),
+    ];
+    let ready = signal::watch(&watched.map(|(fd, read, write)| Watch { fd, read, write }), None)?;
     let idle = ready[2].read && !terminal.read_output();
     if ready[2].write {
-        terminal.write_input();
+        write_some(terminal.master.as_fd(), &mut terminal.to_program);
     }
     if ready[3].read {
         terminal.read_input();
@@ -257,45 +241,29 @@ fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> R
     }
     // Nobody holds the slave for now: the program may open it again, so look once in a while.
     if idle && !ready[0].read && !ready[1].read {
-        signal::watch(&[only(init.pidfd.as_fd(), true, false)], Some(20))?;
+        signal::watch(&[Watch::to_read(init.pidfd.as_fd())], Some(20))?;
     }
     Ok(ready[0].read)
 }
 
-fn only(fd: BorrowedFd, read: bool, write: bool) -> Watch {
-    Watch { fd, read, write }
-}
-
 /// Passes a signal on, except for those that mean jec itself.
 fn deliver(number: i32, init: &Child, terminal: Option<&Terminal>) -> Result<()> {
-    match number {
+    match (number, terminal) {
         // The pidfd tells of the end; a closed pipe has been noticed by write(2).
-        signal::CHILD | signal::PIPE => Ok(()),
-        signal::RESIZED if terminal.is_some() => terminal.map_or(Ok(()), Terminal::resize),
-        stop if signal::stops(stop) => pause(init, terminal),
-        _ => pass_on(init, number),
+        (signal::CHILD | signal::PIPE, _) => Ok(()),
+        (signal::RESIZED, Some(terminal)) => terminal.resize(),
+        _ if signal::stops(number) => pause(init, terminal),
+        _ => send(init, number),
     }
 }
 
 /// Stopped from outside: the user gets her terminal back, and the container stops as well.
 fn pause(init: &Child, terminal: Option<&Terminal>) -> Result<()> {
-    let stdin = std::io::stdin();
     let user = terminal.and_then(|terminal| terminal.user.as_ref());
     user.map_or(Ok(()), UserTerminal::restore)?;
-    pass_on(init, signal::STOP)?;
+    send(init, signal::STOP)?;
     signal::stop_self()?;
-    pass_on(init, signal::CONTINUE)?;
-    if let (Some(user), Some(terminal)) = (user, terminal) {
-        terminal::make_raw(stdin.as_fd(), &user.modes)?;
-        terminal.resize()?;
-    }
-    Ok(())
-}
-
-/// ESRCH: it has ended in this moment, and its end is being told.
-fn pass_on(init: &Child, number: i32) -> Result<()> {
-    match pidfd_send_signal(init.pidfd.as_fd(), number) {
-        Err(error) if error.is(Errno::ESRCH) => Ok(()),
-        other => other,
-    }
+    send(init, signal::CONTINUE)?;
+    user.map_or(Ok(()), UserTerminal::make_raw)?;
+    terminal.map_or(Ok(()), Terminal::resize)
 }

@@ -11,7 +11,7 @@
 //! become root of a user namespace before anything is made inside.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::sys::signalfd::SignalFd;
@@ -20,57 +20,33 @@ use crate::cgroup;
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::plan::Plan;
-use crate::stages::Stage;
 use crate::stages::baton::{Baton, Word};
-use crate::state::Container;
+use crate::stages::{Run, Stage};
+use crate::state::{Container, States};
 use crate::sys::attributes;
 use crate::sys::process::{Child, wait};
 use crate::sys::signal::{self, Watch};
 
-/// The side of a stage: which of the three processes runs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// `jec` on the host.
-    Runtime,
-    /// Between the two.
-    Middle,
-    /// Inside.
-    Init,
-}
-
-impl Side {
-    /// The name in tables and errors.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Runtime => "runtime",
-            Self::Middle => "middle",
-            Self::Init => "init",
-        }
+/// What the walker needs of a process.
+pub trait Process: Sized {
+    /// The function of a stage, if it is this process that runs it.
+    fn own(stage: &Stage) -> Option<fn(&mut Self) -> Result<()>>;
+    /// The first thing it does when it is its turn for the first time.
+    fn arrive(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Its end of the baton.
+    fn baton(&mut self) -> &mut Baton;
+    /// Waits until it is this process's turn.
+    fn take_baton(&mut self) -> Result<Word> {
+        self.baton().take()
     }
 }
 
-/// What ps(1) calls init until it is the program.
-pub const INIT_NAME: &std::ffi::CStr = c"jec:[2:INIT]";
-
-/// What the walker needs of a process.
-pub trait Process {
-    /// Which of the three it is.
-    const SIDE: Side;
-    /// The first thing it does when it is its turn for the first time.
-    fn arrive(&mut self) -> Result<()>;
-    /// Runs a stage of this side.
-    fn run(&mut self, stage: &Stage) -> Result<()>;
-    /// Waits until it is this process's turn.
-    fn take_baton(&mut self) -> Result<Word>;
-    /// Lets the other side work.
-    fn pass_baton(&mut self) -> Result<()>;
-}
-
-/// A child says who it is, for ps(1), and that it ends with jec. Until it is its
-/// turn it needs no such order: it hears the end of the socket.
-fn arrive(name: &std::ffi::CStr) -> Result<()> {
-    attributes::set_name(name)?;
-    attributes::die_with_parent()
+/// What a stage needs: the plan, by the condition of its row, or a row before it
+/// has put it there.
+pub fn needed<'a, T>(thing: &'a Option<T>, name: &str) -> Result<&'a T> {
+    thing.as_ref().ok_or_else(|| Error::differs(name, "what this stage needs", "nothing"))
 }
 
 /// `jec` itself: it has the host's privileges, and cleans up whatever happens.
@@ -84,7 +60,7 @@ pub struct Runtime<'a> {
     /// The state directory of this container, once `record` has made it.
     pub container: Option<Container>,
     /// Where states are kept; none for the rows that come before the plan.
-    pub states: Option<crate::state::States>,
+    pub states: Option<States>,
     /// Where the cgroup goes, decided before anything is made; none where there is no cgroup v2.
     pub placement: Option<cgroup::Placement<'a>>,
     /// The cgroup, once it exists.
@@ -97,14 +73,8 @@ pub struct Runtime<'a> {
     pub middle: Option<Child>,
     /// The init process.
     pub init: Option<Child>,
-    /// Detached mounts made for Init (id-mapped ones), with their place in the mount list.
-    pub sources: Vec<OwnedFd>,
-    /// What Init sent along with the baton: the listener of a filter.
-    pub received: Vec<OwnedFd>,
-    /// Number of the process that the other side has made.
-    pub told_pid: i32,
-    /// The baton; none before `spawn-middle`.
-    pub baton: Option<Baton>,
+    /// The baton, once there is somebody to take turns with.
+    pub baton: Baton,
     /// Signals for jec, read as messages.
     pub signals: Option<SignalFd>,
     /// The signal that ended set-up.
@@ -127,79 +97,48 @@ pub struct Middle<'a> {
     pub filter: Option<filter::Program>,
     /// The console's socket, for Init.
     pub console: Option<OwnedFd>,
-    /// Init's number, to be told with the baton.
-    pub init_pid: i32,
 }
 
 /// PID 1 of the container: everything inside is its work, until it becomes the program.
 pub struct Init<'a> {
     /// What is to be made.
     pub plan: &'a Plan,
-    /// The rows that this run walks.
-    pub rows: &'a [&'static Stage],
     /// The host's own /proc: it shows this process, and no mount of the container can cover it.
     pub proc: Rc<OwnedFd>,
     /// The baton.
     pub baton: Baton,
     /// The root of the container, once `propagation` has made it a mount.
     pub root: Option<OwnedFd>,
-    /// Detached mounts that Runtime made, in the order of the mount list.
-    pub sources: Vec<OwnedFd>,
     /// The compiled filter.
     pub filter: Option<filter::Program>,
-    /// The listener of the filter, on its way to Runtime.
-    pub listener: Option<OwnedFd>,
     /// Where the console's master goes.
     pub console: Option<OwnedFd>,
-    /// The program, found by `program`.
-    pub program: Option<CString>,
-    /// The environment, HOME included.
-    pub env: Vec<CString>,
-}
-
-impl Init<'_> {
-    /// The root of the container.
-    pub fn root(&self) -> Result<std::os::fd::BorrowedFd<'_>> {
-        self.root
-            .as_ref()
-            .map(AsFd::as_fd)
-            .ok_or_else(|| Error::differs("the root", "a descriptor", "none yet"))
-    }
+    /// The program, found by `program`, and its environment, HOME included.
+    pub program: Option<(CString, Vec<CString>)>,
 }
 
 impl Process for Runtime<'_> {
-    const SIDE: Side = Side::Runtime;
-
-    fn arrive(&mut self) -> Result<()> {
-        Ok(())
+    fn own(stage: &Stage) -> Option<fn(&mut Self) -> Result<()>> {
+        if let Run::Runtime(run) = stage.run { Some(run) } else { None }
     }
 
-    fn run(&mut self, stage: &Stage) -> Result<()> {
-        match stage.run {
-            crate::stages::Run::Runtime(run) => run(self),
-            _ => Ok(()),
-        }
+    fn baton(&mut self) -> &mut Baton {
+        &mut self.baton
     }
 
     /// The only wait of set-up with three ends: the baton, a signal for jec, or
     /// the end of the middle. Killed between making init and telling of it, it
     /// leaves the socket open in init's hands, and both would wait for ever.
     fn take_baton(&mut self) -> Result<Word> {
-        let (Some(baton), Some(signals)) = (&self.baton, &self.signals) else {
-            return Ok(Word::Ended);
-        };
-        let mut watched = vec![Watch::to_read(baton.as_fd()), Watch::to_read(signals.as_fd())];
-        watched.extend(self.middle.as_ref().map(|middle| Watch::to_read(middle.pidfd.as_fd())));
+        let signals = needed(&self.signals, "the descriptor of signals")?;
         let mut middle_ended = false;
         loop {
+            let both = [self.baton.socket()?, signals.as_fd()];
+            let middle = self.middle.as_ref().map(|middle| middle.pidfd.as_fd());
+            let watched: Vec<_> = both.into_iter().chain(middle).map(Watch::to_read).collect();
             let ready = signal::watch(&watched, None)?;
             if ready[0].read {
-                let (word, received) = baton.take()?;
-                self.received.extend(received);
-                if let Word::Go(pid) = word {
-                    self.told_pid = pid;
-                }
-                return Ok(word);
+                return self.baton.take();
             }
             // The second look since its end: what it had said before would be there.
             if middle_ended {
@@ -208,20 +147,10 @@ impl Process for Runtime<'_> {
             middle_ended = ready.get(2).is_some_and(|middle| middle.read);
             if let Some((number, _)) = signal::next(signals).filter(|(n, _)| signal::ends(*n)) {
                 self.interrupted = Some(number);
-                return Err(Error::Died {
-                    who: "set-up".into(),
-                    how: format!(": signal {number}"),
-                });
+                let how = format!(": signal {number}");
+                return Err(Error::Died { who: "set-up".into(), how });
             }
         }
-    }
-
-    fn pass_baton(&mut self) -> Result<()> {
-        let Some(baton) = &self.baton else {
-            return Ok(());
-        };
-        let sources = std::mem::take(&mut self.sources);
-        baton.pass(0, &sources)
     }
 }
 
@@ -231,7 +160,7 @@ impl<'a> Runtime<'a> {
         plan: &'a Plan,
         rows: &'a [&'static Stage],
         proc: Rc<OwnedFd>,
-        states: Option<crate::state::States>,
+        states: Option<States>,
     ) -> Self {
         Self {
             plan,
@@ -245,86 +174,74 @@ impl<'a> Runtime<'a> {
             console: None,
             middle: None,
             init: None,
-            sources: Vec::new(),
-            received: Vec::new(),
-            told_pid: 0,
-            baton: None,
+            baton: Baton::default(),
             signals: None,
             interrupted: None,
             pid_file: None,
         }
     }
 
+    /// The state directory of this container.
+    pub fn container(&mut self) -> Result<&mut Container> {
+        let none = || Error::differs("the state directory", "what this stage needs", "nothing");
+        self.container.as_mut().ok_or_else(none)
+    }
+
+    /// The init process.
+    pub fn init(&self) -> Result<&Child> {
+        needed(&self.init, "init")
+    }
+
     /// Closes what only set-up and waiting needed. Cleaning up opens files, and
     /// must not fail because too many are open already.
     pub fn let_go(&mut self) {
-        (self.baton, self.console, self.placement, self.signals) = (None, None, None, None);
-        self.sources.clear();
-        self.received.clear();
+        self.baton = Baton::default();
+        (self.console, self.placement, self.signals) = (None, None, None);
     }
 
     /// How the child ended that should have answered.
-    pub fn how_it_died(&mut self) -> Error {
-        let (who, child) = match (&self.init, &self.middle) {
-            (Some(init), _) => ("init", init),
-            (None, Some(middle)) => ("the middle process", middle),
-            (None, None) => {
-                return Error::Died { who: "nobody".into(), how: String::new() };
-            }
-        };
+    pub fn how_it_died(&self) -> Option<Error> {
+        let init = self.init.as_ref().map(|init| ("init", init));
+        let middle = self.middle.as_ref().map(|middle| ("the middle process", middle));
+        let (who, child) = init.or(middle)?;
         let how = match wait(child) {
             Ok(end) => format!(": {end}"),
             Err(error) => format!(", and waiting for it failed: {error}"),
         };
-        Error::Died { who: who.into(), how }
+        Some(Error::Died { who: who.into(), how })
     }
 }
 
 impl Process for Middle<'_> {
-    const SIDE: Side = Side::Middle;
+    fn own(stage: &Stage) -> Option<fn(&mut Self) -> Result<()>> {
+        if let Run::Middle(run) = stage.run { Some(run) } else { None }
+    }
 
+    /// It says who it is, for ps(1), and that it ends with jec. Until it is its
+    /// turn it needs no such order: it hears the end of the socket.
     fn arrive(&mut self) -> Result<()> {
-        arrive(c"jec:[1:MIDDLE]")
+        attributes::set_name(c"jec:[1:MIDDLE]")?;
+        attributes::die_with_parent()
     }
 
-    fn run(&mut self, stage: &Stage) -> Result<()> {
-        match stage.run {
-            crate::stages::Run::Middle(run) => run(self),
-            _ => Ok(()),
-        }
-    }
-
-    fn take_baton(&mut self) -> Result<Word> {
-        self.baton.take().map(|(word, _)| word)
-    }
-
-    fn pass_baton(&mut self) -> Result<()> {
-        self.baton.pass(self.init_pid, &[])
+    fn baton(&mut self) -> &mut Baton {
+        &mut self.baton
     }
 }
 
 impl Process for Init<'_> {
-    const SIDE: Side = Side::Init;
-
-    fn arrive(&mut self) -> Result<()> {
-        arrive(INIT_NAME)
+    fn own(stage: &Stage) -> Option<fn(&mut Self) -> Result<()>> {
+        if let Run::Init(run) = stage.run { Some(run) } else { None }
     }
 
-    fn run(&mut self, stage: &Stage) -> Result<()> {
-        match stage.run {
-            crate::stages::Run::Init(run) => run(self),
-            _ => Ok(()),
-        }
+    fn baton(&mut self) -> &mut Baton {
+        &mut self.baton
     }
+}
 
-    fn take_baton(&mut self) -> Result<Word> {
-        let (word, received) = self.baton.take()?;
-        self.sources.extend(received);
-        Ok(word)
-    }
-
-    fn pass_baton(&mut self) -> Result<()> {
-        let listener: Vec<OwnedFd> = self.listener.take().into_iter().collect();
-        self.baton.pass(0, &listener)
+impl Init<'_> {
+    /// The root of the container.
+    pub fn root(&self) -> Result<BorrowedFd<'_>> {
+        needed(&self.root, "the root").map(AsFd::as_fd)
     }
 }

@@ -7,10 +7,11 @@
 //! absolute links end at the root of the tree, and what was opened is what is
 //! mounted onto, chowned or written.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
@@ -42,79 +43,58 @@ pub fn find(root: BorrowedFd, path: &CStr) -> Result<Option<OwnedFd>> {
 }
 
 /// Finds `path` inside `root`, or makes it with the directories it needs (mode 0755).
+/// A link that leads nowhere is followed: images have /etc/resolv.conf as such
+/// a link, and engines mount onto it.
 pub fn place(root: BorrowedFd, path: &CStr, kind: Kind) -> Result<OwnedFd> {
     if let Some(found) = find(root, path)? {
         return Ok(found);
     }
-    let (directory, name) = parent(root, path)?;
-    match kind {
-        Kind::Directory => file::mkdirat(directory.as_fd(), &name, 0o755)?,
-        Kind::File => file::mknodat(directory.as_fd(), &name, SFlag::S_IFREG, 0o644, 0)?,
-    }
-    step(directory.as_fd(), &name)
-}
-
-/// The directory that `path` is in, made when it is missing, and its last name.
-/// A link that leads nowhere is followed: images have /etc/resolv.conf as such
-/// a link, and engines mount onto it.
-pub fn parent(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
-    let mut names = components(path.to_bytes());
     let mut links = 0;
-    let mut at = 0;
-    let mut directory = file::open_in_root(root, c"/", OFlag::O_PATH, 0)?;
-    while at < names.len() {
-        let last = at + 1 == names.len();
-        let here = joined(&names[..=at])?;
-        if let Some(found) = find(root, &here)? {
-            if last {
-                return Ok((directory, names.remove(at)));
-            }
-            directory = found;
-            at += 1;
+    let mut names = names(path);
+    let mut way = PathBuf::from("/");
+    let mut place = file::open_in_root(root, c"/", OFlag::O_PATH, 0)?;
+    while let Some(name) = names.pop_front() {
+        // `/`, where a link is absolute, leads back to the root, and `..` at the root stays there.
+        way.push(&name);
+        if let Some(found) = find(root, &c_string(&way)?)? {
+            place = found;
             continue;
         }
-        match file::readlinkat(directory.as_fd(), &names[at]) {
+        let name = c_string(&name)?;
+        match file::readlinkat(place.as_fd(), &name) {
+            Ok(_) if links == MAX_LINKS => return Err(loop_of_links(path)),
             Ok(target) => {
                 links += 1;
-                if links > MAX_LINKS {
-                    return Err(loop_of_links(path));
-                }
-                let absolute = target.to_bytes().starts_with(b"/");
-                let mut followed = if absolute { Vec::new() } else { names[..at].to_vec() };
-                for name in components(target.to_bytes()) {
-                    // As in the kernel's RESOLVE_IN_ROOT: `..` at the root is the root.
-                    if name.as_bytes() == b".." {
-                        followed.pop();
-                    } else {
-                        followed.push(name);
-                    }
-                }
-                followed.extend(names.drain(at + 1..));
-                names = followed;
-                at = 0;
-                directory = file::open_in_root(root, c"/", OFlag::O_PATH, 0)?;
-            }
-            Err(error) if error.is(Errno::ENOENT) && last => {
-                return Ok((directory, names.remove(at)));
+                way.pop();
+                names = self::names(&target).into_iter().chain(names).collect();
             }
             Err(error) if error.is(Errno::ENOENT) => {
-                file::mkdirat(directory.as_fd(), &names[at], 0o755)?;
-                directory = step(directory.as_fd(), &names[at])?;
-                at += 1;
+                let kind = if names.is_empty() { kind } else { Kind::Directory };
+                place = make(place.as_fd(), &name, kind)?;
             }
             Err(error) => return Err(error),
         }
     }
-    Err(root_itself(path))
+    Ok(place)
+}
+
+fn make(directory: BorrowedFd, name: &CStr, kind: Kind) -> Result<OwnedFd> {
+    match kind {
+        Kind::Directory => file::mkdirat(directory, name, 0o755)?,
+        Kind::File => file::mknodat(directory, name, SFlag::S_IFREG, 0o644, 0)?,
+    }
+    step(directory, name)
 }
 
 /// The directory of `path`, made when it is missing, and the last name, which is
 /// not followed: a node is made under the name itself, never where a link of the
 /// image says, which could be a volume of the host.
 pub fn entry(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
-    let mut names = components(path.to_bytes());
-    let name = names.pop().ok_or_else(|| root_itself(path))?;
-    Ok((place(root, &joined(&names)?, Kind::Directory)?, name))
+    let (parent, name) = (as_path(path).parent(), as_path(path).file_name());
+    let (Some(parent), Some(name)) = (parent, name) else {
+        return Err(root_itself(path));
+    };
+    Ok((place(root, &c_string(parent)?, Kind::Directory)?, c_string(name)?))
 }
 
 /// Refuses a place that is the root itself: what is mounted on it would lie
@@ -133,29 +113,17 @@ pub fn step(directory: BorrowedFd, name: &CStr) -> Result<OwnedFd> {
     file::openat2(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0, resolve)
 }
 
-/// The names of a path, without empty ones and `.`.
-fn components(path: &[u8]) -> Vec<CString> {
-    Path::new(OsStr::from_bytes(path))
-        .components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => CString::new(name.as_bytes()).ok(),
-            Component::ParentDir => Some(c"..".into()),
-            _ => None,
-        })
-        .collect()
+/// The names of a path, `/` and `..` among them.
+fn names(path: &CStr) -> VecDeque<OsString> {
+    as_path(path).components().map(|name| name.as_os_str().to_owned()).collect()
 }
 
-/// `/a/b/c` of its names; `/` of none.
-fn joined(names: &[CString]) -> Result<CString> {
-    let mut bytes = b"/".to_vec();
-    for name in names {
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.push(b'/');
-    }
-    if bytes.len() > 1 {
-        bytes.pop();
-    }
-    Ok(CString::new(bytes)?)
+fn as_path(path: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(path.to_bytes()))
+}
+
+fn c_string(path: impl AsRef<OsStr>) -> Result<CString> {
+    Ok(CString::new(path.as_ref().as_bytes())?)
 }
 
 fn root_itself(path: &CStr) -> Error {

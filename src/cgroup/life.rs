@@ -74,7 +74,8 @@ impl Cgroup {
     /// How many processes the kernel killed because memory.max was reached.
     /// 0 without the controller.
     pub fn oom_kills(&self) -> Result<u64> {
-        let events = unless(&[Errno::ENOENT, Errno::ENODEV], read(self.dir.as_fd(), c"memory.events"))?;
+        let events =
+            unless(&[Errno::ENOENT, Errno::ENODEV], read(self.dir.as_fd(), c"memory.events"))?;
         Ok(events.and_then(|events| value(&events, "oom_kill")).unwrap_or(0))
     }
 

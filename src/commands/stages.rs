@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::cli::StagesArgs;
 use crate::error::{Error, Failure, Result};
-use crate::sides::Side;
 use crate::stages::order::ORDER;
 use crate::stages::{STAGES, Stage, find};
 
@@ -35,8 +34,8 @@ fn table(out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "\n{part}")?;
         }
         let column = |side| if stage.side() == side { stage.name } else { "" };
-        let (runtime, middle) = (column(Side::Runtime), column(Side::Middle));
-        let (init, what) = (column(Side::Init), stage.what);
+        let (runtime, middle) = (column("runtime"), column("middle"));
+        let (init, what) = (column("init"), stage.what);
         writeln!(out, "{:3} {runtime:16}{middle:16}{init:16}{what}", at + 1)?;
     }
     writeln!(out, "\njec stages NAME explains one.")
@@ -50,7 +49,7 @@ fn page(out: &mut impl Write, stage: &Stage) -> io::Result<()> {
     writeln!(out)?;
     let source = format!("src/stages/{}.rs", stage.module().replace('-', "_"));
     let lines = [
-        ("side", stage.side().name()),
+        ("side", stage.side()),
         ("part", stage.part),
         ("when", stage.when.text),
         ("here", stage.why_here()),
@@ -72,9 +71,9 @@ fn page(out: &mut impl Write, stage: &Stage) -> io::Result<()> {
 fn object(stage: &Stage) -> Value {
     json!({
         "name": stage.name,
-        "side": stage.side().name(),
+        "side": stage.side(),
         "part": stage.part,
-        "commands": stage.commands.iter().map(|command| command.name()).collect::<Vec<_>>(),
+        "commands": [stage.command],
         "when": stage.when.text,
         "what": stage.what,
         "whyHere": stage.why_here(),

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, sock_filter};
+use seccompiler::{SeccompCmpArgLen, SeccompCondition, SeccompRule, sock_filter};
 
 use super::assemble::{Assembler, Field, Place, Target};
 use super::{Action, Condition, Operator, Profile, Program};
@@ -112,23 +112,20 @@ fn multiplexed(abi: &Abi, name: &str) -> impl Iterator<Item = (&'static str, Con
     abi.multiplexed.iter().filter_map(move |(through, first, names)| {
         let (_, value) = names.split(' ').zip(*first..).find(|(n, _)| *n == name)?;
         // ipc(2) takes a version in the upper half and ignores most of them.
-        let operator = Operator::MaskedEqual(0xffff);
+        let operator = Operator::MaskedEq(0xffff);
         Some((*through, Condition { index: 0, operator, value }))
     })
 }
 
 /// The answer for one number: a value, or a block that looks at the arguments.
 fn target(program: &mut Assembler, profile: &Profile, verdicts: &[Verdict]) -> Result<Target> {
+    let rules = verdicts.iter().map(|verdict| (verdict.action, &*verdict.conditions));
+    if let Some(action) = profile.plain(rules) {
+        return Ok(Target::Return(action.value()));
+    }
     let default = profile.default_action;
-    let differ = || verdicts.iter().filter(|verdict| verdict.action != default);
-    if let Some(verdict) = differ().find(|verdict| verdict.conditions.is_empty()) {
-        return Ok(Target::Return(verdict.action.value()));
-    }
-    if differ().next().is_none() {
-        return Ok(Target::Return(default.value()));
-    }
     let mut block = Program::new();
-    for verdict in differ() {
+    for verdict in verdicts.iter().filter(|verdict| verdict.action != default) {
         // seccompiler's rule falls through to the next instruction if all
         // conditions hold, and skips exactly that one if one fails.
         let rule = rule(&verdict.conditions)
@@ -150,16 +147,7 @@ fn returning(action: Action) -> sock_filter {
 /// deny-list can be cheated so where the kernel itself takes 32: allow instead.)
 fn rule(conditions: &[Condition]) -> std::result::Result<SeccompRule, seccompiler::BackendError> {
     let compare = |condition: &Condition| {
-        let operator = match condition.operator {
-            Operator::NotEqual => SeccompCmpOp::Ne,
-            Operator::Less => SeccompCmpOp::Lt,
-            Operator::LessOrEqual => SeccompCmpOp::Le,
-            Operator::Equal => SeccompCmpOp::Eq,
-            Operator::GreaterOrEqual => SeccompCmpOp::Ge,
-            Operator::Greater => SeccompCmpOp::Gt,
-            Operator::MaskedEqual(mask) => SeccompCmpOp::MaskedEq(mask),
-        };
-        let length = SeccompCmpArgLen::Qword;
+        let (length, operator) = (SeccompCmpArgLen::Qword, condition.operator.clone());
         SeccompCondition::new(condition.index, length, operator, condition.value)
     };
     SeccompRule::new(conditions.iter().map(compare).collect::<std::result::Result<_, _>>()?)

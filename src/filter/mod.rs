@@ -16,7 +16,7 @@ mod compile;
 pub(crate) mod tests;
 
 pub use compile::compile;
-pub use seccompiler::BpfProgram as Program;
+pub use seccompiler::{BpfProgram as Program, SeccompCmpOp as Operator};
 
 /// linux.seccomp, with numbers instead of names where the kernel wants numbers.
 #[derive(Debug, Clone)]
@@ -38,16 +38,19 @@ pub struct Profile {
 
 impl Profile {
     /// What happens to every call of this name, through any interface; none
-    /// where the arguments decide. The same rules as in [`compile()`].
+    /// where the arguments decide.
     pub fn verdict(&self, name: &str) -> Option<Action> {
-        let differs = |rule: &&Rule| {
-            rule.action != self.default_action && rule.names.iter().any(|known| known == name)
-        };
-        let mut rules = self.rules.iter().filter(differs).peekable();
-        if rules.peek().is_none() {
+        let rules = self.rules.iter().filter(|rule| rule.names.iter().any(|known| known == name));
+        self.plain(rules.map(|rule| (rule.action, &*rule.conditions)))
+    }
+
+    /// What these rules say of a call whatever its arguments are; none where they decide.
+    fn plain<'a>(&self, rules: impl Iterator<Item = (Action, &'a [Condition])>) -> Option<Action> {
+        let mut differing = rules.filter(|rule| rule.0 != self.default_action).peekable();
+        if differing.peek().is_none() {
             return Some(self.default_action);
         }
-        rules.find(|rule| rule.conditions.is_empty()).map(|rule| rule.action)
+        differing.find(|rule| rule.1.is_empty()).map(|rule| rule.0)
     }
 }
 
@@ -107,31 +110,13 @@ impl Action {
 }
 
 /// A comparison of one argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// Which argument, 0 to 5.
     pub index: u8,
-    /// How it is compared, unsigned, over 64 bits.
+    /// How it is compared, unsigned, over 64 bits: one of the seven operators of the
+    /// specification. The masked one asks for `argument & mask == value & mask`.
     pub operator: Operator,
     /// With what.
     pub value: u64,
-}
-
-/// The seven operators of the specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// `!=`
-    NotEqual,
-    /// `<`
-    Less,
-    /// `<=`
-    LessOrEqual,
-    /// `==`
-    Equal,
-    /// `>=`
-    GreaterOrEqual,
-    /// `>`
-    Greater,
-    /// `argument & mask == value & mask`
-    MaskedEqual(u64),
 }

@@ -8,7 +8,7 @@
 pub mod config;
 pub mod flags;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use nix::sched::CloneFlags;
@@ -92,13 +92,10 @@ impl Namespaces {
     pub fn makes(&self, kind: CloneFlags) -> bool {
         self.new.contains(kind)
     }
-    /// Whether the container joins an existing namespace of this kind.
-    pub fn joins(&self, kind: CloneFlags) -> bool {
-        self.joined.iter().any(|(joined, _)| *joined == kind)
-    }
     /// Whether the container lives in a user namespace other than ours.
     pub fn has_user(&self) -> bool {
-        self.makes(CloneFlags::CLONE_NEWUSER) || self.joins(CloneFlags::CLONE_NEWUSER)
+        let user = CloneFlags::CLONE_NEWUSER;
+        self.makes(user) || self.joined.iter().any(|(kind, _)| *kind == user)
     }
 }
 
@@ -234,15 +231,23 @@ pub struct Device {
     pub gid: u32,
 }
 
-/// The kind of a device node.
+impl Device {
+    /// A character device that everybody may read and write.
+    pub fn open_to_all((path, major, minor): (&CStr, u32, u32)) -> Self {
+        let (kind, mode) = (DeviceKind::Character, 0o666);
+        Self { path: path.into(), kind, major, minor, mode, uid: 0, gid: 0 }
+    }
+}
+
+/// The kind of a device node, as the type bits of a mode (S_IFMT, inode(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
     /// `c` and `u`
-    Character,
+    Character = 0o020_000,
     /// `b`
-    Block,
+    Block = 0o060_000,
     /// `p`: a fifo
-    Fifo,
+    Fifo = 0o010_000,
 }
 
 /// What the uts namespace and /proc/sys are told.

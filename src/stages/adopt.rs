@@ -14,13 +14,10 @@ use crate::sys::process::{Child, pidfd_open, wait};
 
 /// Opens init's pidfd, buries the middle, and writes init's number down.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let pid = runtime.told_pid;
+    let pid = runtime.baton.pid;
     runtime.init = Some(Child { pid, pidfd: pidfd_open(pid)? });
     if let Some(middle) = runtime.middle.take() {
         wait(&middle)?;
     }
-    if let Some(container) = &mut runtime.container {
-        container.write_status(Status::Creating, pid)?;
-    }
-    Ok(())
+    runtime.container()?.write_status(Status::Creating, pid)
 }

@@ -13,7 +13,6 @@ use std::os::fd::AsFd;
 
 use super::bounding;
 use crate::error::{Error, Result};
-use crate::plan::Capabilities;
 use crate::sides::Init;
 use crate::sys::{attributes, credentials, file};
 
@@ -27,44 +26,30 @@ pub fn run(init: &mut Init) -> Result<()> {
             credentials::raise_ambient(capability)?;
         }
     }
-    let found = read(&file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?)?;
-    compare(wanted, found)?;
+    let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
+    for (name, line, wanted) in [
+        ("bounding", "CapBnd:", wanted.bounding),
+        ("effective", "CapEff:", wanted.effective),
+        ("permitted", "CapPrm:", wanted.permitted),
+        ("inheritable", "CapInh:", wanted.inheritable),
+        ("ambient", "CapAmb:", wanted.ambient),
+    ] {
+        let found = mask(&status, line)?;
+        if found != wanted {
+            return Err(Error::differs(format!("the {name} set"), names(wanted), names(found)));
+        }
+    }
     // The kernel forgot it when the ids changed.
     attributes::die_with_parent()
 }
 
-/// The five sets as /proc/self/status tells them.
-fn read(status: &str) -> Result<Capabilities> {
-    let set = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .and_then(|rest| u64::from_str_radix(rest.trim(), 16).ok())
-            .ok_or_else(|| Error::differs("/proc/self/status", format!("a line {name}"), "none"))
-    };
-    Ok(Capabilities {
-        bounding: set("CapBnd:")?,
-        effective: set("CapEff:")?,
-        permitted: set("CapPrm:")?,
-        inheritable: set("CapInh:")?,
-        ambient: set("CapAmb:")?,
-    })
-}
-
-fn compare(wanted: Capabilities, found: Capabilities) -> Result<()> {
-    let sets = [
-        ("bounding", wanted.bounding, found.bounding),
-        ("effective", wanted.effective, found.effective),
-        ("permitted", wanted.permitted, found.permitted),
-        ("inheritable", wanted.inheritable, found.inheritable),
-        ("ambient", wanted.ambient, found.ambient),
-    ];
-    match sets.into_iter().find(|(_, wanted, found)| wanted != found) {
-        None => Ok(()),
-        Some((name, wanted, found)) => {
-            Err(Error::differs(format!("the {name} set"), names(wanted), names(found)))
-        }
-    }
+/// The mask that stands behind a word of /proc/self/status.
+pub fn mask(status: &str, word: &str) -> Result<u64> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(word))
+        .and_then(|rest| u64::from_str_radix(rest.trim(), 16).ok())
+        .ok_or_else(|| Error::differs("/proc/self/status", format!("a line {word}"), "none"))
 }
 
 /// A mask in words.

@@ -12,9 +12,8 @@ use crate::state::Status;
 
 /// Writes the state, then the pid file.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let (Some(container), Some(init)) = (&mut runtime.container, &runtime.init) else {
-        return Ok(());
-    };
-    container.write_status(Status::Created, init.pid)?;
+    let pid = runtime.init()?.pid;
+    let container = runtime.container()?;
+    container.write_status(Status::Created, pid)?;
     container.write_pid_file()
 }

@@ -51,8 +51,9 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
         return bind(root, device);
     }
     let (directory, name) = tree::entry(root, &device.path)?;
+    let kind = SFlag::from_bits_truncate(device.kind as u32);
     let number = makedev(device.major.into(), device.minor.into());
-    match file::mknodat(directory.as_fd(), &name, kind(device), device.mode, number) {
+    match file::mknodat(directory.as_fd(), &name, kind, device.mode, number) {
         Ok(()) => {
             let node = tree::step(directory.as_fd(), &name)?;
             // In a directory that others write to, the name can be another file's by now.
@@ -78,20 +79,12 @@ fn bind(root: BorrowedFd, device: &Device) -> Result<()> {
 pub fn check(node: BorrowedFd, device: &Device) -> Result<()> {
     let stat = file::fstat(node)?;
     let number = makedev(device.major.into(), device.minor.into());
-    if stat.st_mode & SFlag::S_IFMT.bits() == kind(device).bits() && stat.st_rdev == number {
+    if stat.st_mode & SFlag::S_IFMT.bits() == device.kind as u32 && stat.st_rdev == number {
         return Ok(());
     }
     let wanted = format!("device {}:{}", device.major, device.minor);
     let found = format!("mode {:#o}, device {:#x}", stat.st_mode, stat.st_rdev);
     Err(Error::differs(format!("{:?}", device.path), wanted, found))
-}
-
-fn kind(device: &Device) -> SFlag {
-    match device.kind {
-        DeviceKind::Character => SFlag::S_IFCHR,
-        DeviceKind::Block => SFlag::S_IFBLK,
-        DeviceKind::Fifo => SFlag::S_IFIFO,
-    }
 }
 
 /// A link that the image already has is its own affair, but for ptmx: that one

@@ -8,14 +8,12 @@
 //! init. Without it: no container, only a strange jec. See execve(2);
 //! runtime.md, "Start".
 
-use crate::error::{Error, Result};
-use crate::sides::Init;
+use crate::error::Result;
+use crate::sides::{Init, needed};
 use crate::sys::process;
 
 /// Returns only when it failed.
 pub fn run(init: &mut Init) -> Result<()> {
-    let Some(program) = &init.program else {
-        return Err(Error::config("process.args", "is empty: there is no program to start"));
-    };
-    process::execve(program, &init.plan.process.args, &init.env).map(|never| match never {})
+    let (program, environment) = needed(&init.program, "the program")?;
+    process::execve(program, &init.plan.process.args, environment).map(|never| match never {})
 }

@@ -8,8 +8,9 @@
 //! Side: init. Without it: the attack in the chapter. See close_range(2),
 //! signal(7), execve(2); runc's --preserve-fds.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
+use super::capabilities::mask;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::{attributes, file, signal};
@@ -20,24 +21,19 @@ const KEPT: u32 = 3;
 /// Closes at execve all that the program was not given; signals as at birth.
 pub fn run(init: &mut Init) -> Result<()> {
     let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    refuse_directory("standard input", input.as_fd())?;
-    refuse_directory("standard output", output.as_fd())?;
-    refuse_directory("standard error", error.as_fd())?;
+    for (name, stream) in [
+        ("standard input", input.as_fd()),
+        ("standard output", output.as_fd()),
+        ("standard error", error.as_fd()),
+    ] {
+        // `jec run … </`: what is kept open must not be the way out either. It was
+        // opened on the host, so everything above it is the host's.
+        if file::is_directory(stream)? {
+            let problem = "is a directory, through which the host could be reached";
+            return Err(Error::config(name, problem));
+        }
+    }
     attributes::close_on_exec_from(KEPT)?;
     let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .ok_or_else(|| Error::differs("/proc/self/status", "a line SigIgn:", "none"))?;
-    signal::reset(ignored)
-}
-
-/// `jec run … </`: what is kept open must not be the way out either. It was
-/// opened on the host, so everything above it is the host's.
-fn refuse_directory(name: &str, stream: BorrowedFd) -> Result<()> {
-    if file::is_directory(stream)? {
-        return Err(Error::config(name, "is a directory, through which the host could be reached"));
-    }
-    Ok(())
+    signal::reset(mask(&status, "SigIgn:")?)
 }

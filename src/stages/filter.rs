@@ -9,22 +9,19 @@
 //! "Seccomp".
 
 use crate::error::{Error, Result};
-use crate::sides::Runtime;
+use crate::sides::{Runtime, needed};
 use crate::sys::seccomp;
 
 /// Asks the kernel whether it knows what the profile wants, and compiles it.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    if let Some(profile) = &runtime.plan.seccomp {
-        if !seccomp::flags_supported(profile.flags)? {
-            return Err(Error::machine(
-                format!(
-                    "linux.seccomp: this kernel has no seccomp filter with the flags {:#x}",
-                    profile.flags
-                ),
-                "leave linux.seccomp.flags out, or take a newer kernel (see seccomp(2))",
-            ));
-        }
-        runtime.filter = Some(crate::filter::compile(profile)?);
+    let profile = needed(&runtime.plan.seccomp, "linux.seccomp")?;
+    let flags = profile.flags;
+    if !seccomp::flags_supported(flags)? {
+        return Err(Error::machine(
+            format!("linux.seccomp: this kernel has no seccomp filter with the flags {flags:#x}"),
+            "leave linux.seccomp.flags out, or take a newer kernel (see seccomp(2))",
+        ));
     }
+    runtime.filter = Some(crate::filter::compile(profile)?);
     Ok(())
 }

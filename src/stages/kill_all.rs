@@ -24,36 +24,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Kills, and waits until it is done.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     recorded_cgroup(runtime)?;
-    let children = [runtime.init.as_ref(), runtime.middle.as_ref()];
     if let Some(cgroup) = &runtime.cgroup {
         gone(cgroup.kill())?;
     }
-    for child in children.into_iter().flatten() {
-        kill(child)?;
+    for child in [&runtime.init, &runtime.middle].into_iter().flatten() {
+        send(child, SIGKILL)?;
         wait_gone(child, PATIENCE)?;
     }
-    let Some(cgroup) = &runtime.cgroup else {
-        return Ok(());
-    };
-    match gone(cgroup.wait_empty(Instant::now() + PATIENCE))? {
-        Some(false) => {
-            let what = format!("cgroup.events of {} {PATIENCE:?} after the kill", cgroup.path);
-            Err(Error::differs(what, "populated 0", "populated 1: a process in it does not end"))
-        }
-        Some(true) | None => Ok(()),
+    if let Some(cgroup) = &runtime.cgroup
+        && let Some(false) = gone(cgroup.wait_empty(Instant::now() + PATIENCE))?
+    {
+        let what = format!("cgroup.events of {} {PATIENCE:?} after the kill", cgroup.path);
+        let found = "populated 1: a process in it does not end";
+        return Err(Error::differs(what, "populated 0", found));
     }
+    Ok(())
 }
 
 /// What a crash left: the cgroup that was written down before it was made. After
 /// a restart of the machine its path may be somebody else's.
 fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
-    let (None, Some(container)) = (&runtime.cgroup, &runtime.container) else {
-        return Ok(());
-    };
-    let Some(path) = container.intent.cgroup.as_deref() else {
-        return Ok(());
-    };
-    if container.is_of_this_boot()? {
+    if let (None, Some(container)) = (&runtime.cgroup, &runtime.container)
+        && let Some(path) = &container.intent.cgroup
+        && container.is_of_this_boot()?
+    {
         runtime.cgroup = Cgroup::open(path)?;
     }
     Ok(())
@@ -68,9 +62,10 @@ fn gone<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn kill(child: &Child) -> Result<()> {
-    match pidfd_send_signal(child.pidfd.as_fd(), SIGKILL) {
-        // ESRCH: it has ended already, which is what is wanted.
+/// Sends a signal to that very process.
+pub fn send(child: &Child, number: i32) -> Result<()> {
+    match pidfd_send_signal(child.pidfd.as_fd(), number) {
+        // ESRCH: it has ended in this moment, or earlier.
         Err(error) if error.is(Errno::ESRCH) => Ok(()),
         other => other,
     }

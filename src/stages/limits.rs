@@ -17,15 +17,12 @@ use crate::sys::{attributes, file};
 
 /// Sets init's limits from outside.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let Some(init) = &runtime.init else {
-        return Ok(());
-    };
-    let wanted = &runtime.plan.process;
+    let (pid, wanted) = (runtime.init()?.pid, &runtime.plan.process);
     for limit in &wanted.rlimits {
-        attributes::prlimit(init.pid, limit.name, limit.resource, limit.soft, limit.hard)?;
+        attributes::prlimit(pid, limit.name, limit.resource, limit.soft, limit.hard)?;
     }
     if let Some(score) = wanted.oom_score_adj {
-        let path = CString::new(format!("{}/oom_score_adj", init.pid))?;
+        let path = CString::new(format!("{pid}/oom_score_adj"))?;
         file::write_file(runtime.proc.as_fd(), &path, &score.to_string())?;
     }
     Ok(())

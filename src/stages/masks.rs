@@ -9,95 +9,74 @@
 //! root inside reads the host's memory. See mount_setattr(2), proc(5);
 //! config-linux.md, "Masked Paths".
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 
 use super::{devices, mounts};
 use crate::error::Result;
-use crate::plan::{Attributes, Device, DeviceKind};
+use crate::plan::Device;
 use crate::sides::Init;
 use crate::sys::file;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use crate::tree;
 
-const READ_ONLY: Change<'static> = Change {
-    set: MOUNT_ATTR_RDONLY,
-    clear: 0,
-    propagation: 0,
-    user_namespace: None,
-    recursive: false,
-};
-
 /// Read-only paths, masked paths, and at last the root.
 pub fn run(init: &mut Init) -> Result<()> {
-    let plan = init.plan;
-    let root = init.root()?;
+    let (plan, root) = (init.plan, init.root()?);
     for path in &plan.readonly_paths {
-        make_readonly(root, path)?;
+        // A path that does not exist needs no protection; every other error counts.
+        if let Some(place) = tree::find(root, path)? {
+            tree::below(root, place.as_fd(), path)?;
+            let copy = mount::open_tree(place.as_fd(), c"", OPEN_TREE_CLONE | AT_RECURSIVE, false)?;
+            make_readonly(copy.as_fd(), true)?;
+            mount::move_mount(copy.as_fd(), place.as_fd())?;
+        }
     }
     mask(root, &plan.masked_paths)?;
     if plan.root.readonly {
-        mount::mount_setattr(root, READ_ONLY)?;
+        make_readonly(root, false)?;
     }
     Ok(())
 }
 
-/// A path that does not exist needs no protection; every other error counts.
-fn make_readonly(root: BorrowedFd, path: &CStr) -> Result<()> {
-    let Some(place) = tree::find(root, path)? else {
-        return Ok(());
-    };
-    tree::below(root, place.as_fd(), path)?;
-    let copy = mount::open_tree(place.as_fd(), c"", OPEN_TREE_CLONE | AT_RECURSIVE, false)?;
-    mount::mount_setattr(copy.as_fd(), Change { recursive: true, ..READ_ONLY })?;
-    mount::move_mount(copy.as_fd(), place.as_fd())
+fn make_readonly(mount: BorrowedFd, recursive: bool) -> Result<()> {
+    mount::mount_setattr(mount, Change { set: MOUNT_ATTR_RDONLY, recursive, ..Change::default() })
 }
 
-fn mask(root: BorrowedFd, paths: &[std::ffi::CString]) -> Result<()> {
+fn mask(root: BorrowedFd, paths: &[CString]) -> Result<()> {
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
         let Some(place) = tree::find(root, path)? else {
             continue;
         };
         tree::below(root, place.as_fd(), path)?;
-        let cover = if !file::is_directory(place.as_fd())? {
-            null(root)?
-        } else if let Some(first) = &empty {
+        if !file::is_directory(place.as_fd())? {
+            mount::move_mount(null(root)?.as_fd(), place.as_fd())?;
+            continue;
+        }
+        let cover = match &empty {
+            None => empty_directory()?,
             // One empty tmpfs is enough for all of them.
-            mount::open_tree(first.as_fd(), c"", OPEN_TREE_CLONE, false)?
-        } else {
-            empty_directory()?
+            Some(first) => mount::open_tree(first.as_fd(), c"", OPEN_TREE_CLONE, false)?,
         };
         mount::move_mount(cover.as_fd(), place.as_fd())?;
-        if empty.is_none() && file::is_directory(cover.as_fd())? {
-            empty = Some(cover);
-        }
+        empty.get_or_insert(cover);
     }
     Ok(())
 }
 
 /// A mount of /dev/null that has proved to be it.
 fn null(root: BorrowedFd) -> Result<OwnedFd> {
-    let device = Device {
-        path: c"/dev/null".into(),
-        kind: DeviceKind::Character,
-        major: 1,
-        minor: 3,
-        mode: 0o666,
-        uid: 0,
-        gid: 0,
-    };
-    let how = OFlag::O_PATH | OFlag::O_NOFOLLOW;
-    let node = file::open_in_root(root, &device.path, how, 0)?;
+    let device = Device::open_to_all((c"/dev/null", 1, 3));
+    let node = file::open_in_root(root, &device.path, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
     devices::check(node.as_fd(), &device)?;
     mount::open_tree(node.as_fd(), c"", OPEN_TREE_CLONE, false)
 }
 
 fn empty_directory() -> Result<OwnedFd> {
-    let attributes = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
-    let parameters =
-        [(c"nr_blocks".into(), Some(c"1".into())), (c"nr_inodes".into(), Some(c"1".into()))];
-    mounts::new_filesystem(c"tmpfs", c"tmpfs", &parameters, attributes)
+    let one = |key: &CStr| (key.into(), Some(c"1".into()));
+    let parameters = [one(c"nr_blocks"), one(c"nr_inodes")];
+    mounts::new_filesystem(c"tmpfs", c"tmpfs", &parameters, MOUNT_ATTR_RDONLY)
 }

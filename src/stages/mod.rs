@@ -50,10 +50,12 @@ pub mod time_namespace;
 pub mod user_namespace;
 
 use nix::sched::CloneFlags;
+use serde::Serialize;
 
 use crate::error::Result;
-use crate::plan::Plan;
+use crate::plan::{Plan, Process};
 use crate::sides;
+use crate::sys::constants::CLONE_NEWTIME;
 use Command::{Begin, Create, Delete, Start};
 use Run::{Init, Middle, Runtime};
 
@@ -65,8 +67,8 @@ pub struct Stage {
     pub name: &'static str,
     /// The function, which names its side.
     pub run: Run,
-    /// The commands that walk it; `jec run` is create, start, and at the end delete.
-    pub commands: &'static [Command],
+    /// The command that walks it; `jec run` is create, start, and at the end delete.
+    pub command: Command,
     /// When it applies.
     pub when: When,
     /// What it does, in a line.
@@ -87,7 +89,8 @@ pub enum Run {
 }
 
 /// The commands that are columns of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Command {
     /// The beginning of every command that makes a process, before there is a plan.
     Begin,
@@ -99,19 +102,16 @@ pub enum Command {
     Delete,
 }
 
-impl Command {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Begin => "begin",
-            Self::Create => "create",
-            Self::Start => "start",
-            Self::Delete => "delete",
+impl Stage {
+    /// The process that runs it.
+    pub fn side(&self) -> &'static str {
+        match self.run {
+            Runtime(_) => "runtime",
+            Middle(_) => "middle",
+            Init(_) => "init",
         }
     }
-}
 
-impl Stage {
     /// Why it stands here and not elsewhere.
     pub fn why_here(&self) -> &'static str {
         let row = order::WHY_HERE.iter().find(|row| row.0 == self.module());
@@ -145,74 +145,49 @@ const PROCESS: &str = "IV The process";
 const START: &str = "V Start";
 const END: &str = "VI The end";
 
-const ALWAYS: When = When { text: "always", applies: |_| true };
-const TERMINAL: When = When { text: "process.terminal", applies: |plan| plan.process.terminal };
-const FILTER: When = When { text: "linux.seccomp", applies: |plan| plan.seccomp.is_some() };
-const JOINS: When =
-    When { text: "a namespace has a path", applies: |plan| !plan.namespaces.joined.is_empty() };
-const NEW_USER: When = When {
-    text: "new user namespace",
-    applies: |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWUSER),
-};
-const IN_USER: When =
-    When { text: "in a user namespace", applies: |plan| plan.namespaces.has_user() };
-const NEW_TIME: When = When {
-    text: "new time namespace",
-    applies: |plan| plan.namespaces.makes(crate::sys::constants::CLONE_NEWTIME),
-};
-const LIMITS: When = When {
-    text: "rlimits, oomScoreAdj",
-    applies: |plan| !plan.process.rlimits.is_empty() || plan.process.oom_score_adj.is_some(),
-};
-const IDMAPPED: When = When {
-    text: "an id-mapped mount",
-    applies: |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()),
-};
-const NEW_NETWORK: When = When {
-    text: "new network namespace",
-    applies: |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWNET),
-};
-const KERNEL: When = When {
-    text: "hostname, sysctl",
-    applies: |plan| {
-        let kernel = &plan.kernel;
-        kernel.hostname.is_some() || kernel.domainname.is_some() || !kernel.sysctl.is_empty()
-    },
-};
-const MASKS: When = When {
-    text: "masked or read-only",
-    applies: |plan| {
-        plan.root.readonly || !plan.masked_paths.is_empty() || !plan.readonly_paths.is_empty()
-    },
-};
-const SCHEDULING: When = When {
-    text: "scheduler, ioPriority",
-    applies: |plan| {
-        let process = &plan.process;
-        process.scheduler.is_some()
-            || process.io_priority.is_some()
-            || process.personality.is_some()
-    },
-};
-const NO_NEW_PRIVS: When =
-    When { text: "noNewPrivileges", applies: |plan| plan.process.no_new_privileges };
+const ALWAYS: When = when("always", |_| true);
+const TERMINAL: When = when("process.terminal", |plan| plan.process.terminal);
+const FILTER: When = when("linux.seccomp", |plan| plan.seccomp.is_some());
+const JOINS: When = when("a namespace has a path", |plan| !plan.namespaces.joined.is_empty());
+const NEW_USER: When =
+    when("new user namespace", |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWUSER));
+const IN_USER: When = when("in a user namespace", |plan| plan.namespaces.has_user());
+const NEW_TIME: When = when("new time namespace", |plan| plan.namespaces.makes(CLONE_NEWTIME));
+const LIMITS: When = when("rlimits, oomScoreAdj", |plan| {
+    !plan.process.rlimits.is_empty() || plan.process.oom_score_adj.is_some()
+});
+const IDMAPPED: When =
+    when("an id-mapped mount", |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()));
+const NEW_NETWORK: When =
+    when("new network namespace", |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWNET));
+const KERNEL: When = when("hostname, sysctl", |plan| {
+    let kernel = &plan.kernel;
+    kernel.hostname.is_some() || kernel.domainname.is_some() || !kernel.sysctl.is_empty()
+});
+const MASKS: When = when("masked or read-only", |plan| {
+    plan.root.readonly || !plan.masked_paths.is_empty() || !plan.readonly_paths.is_empty()
+});
+const SCHEDULING: When = when("scheduler, ioPriority", |plan| {
+    let Process { scheduler, io_priority, personality, .. } = &plan.process;
+    scheduler.is_some() || io_priority.is_some() || personality.is_some()
+});
+const NO_NEW_PRIVS: When = when("noNewPrivileges", |plan| plan.process.no_new_privileges);
 /// Two rows, complementary conditions: exactly one of them loads the filter.
-const FILTER_EARLY: When = When {
-    text: "seccomp, privileges may grow",
-    applies: |plan| plan.seccomp.is_some() && !plan.process.no_new_privileges,
-};
-const FILTER_LATE: When = When {
-    text: "seccomp and noNewPrivileges",
-    applies: |plan| plan.seccomp.is_some() && plan.process.no_new_privileges,
-};
-const LISTENER_EARLY: When = When {
-    text: "seccomp-early has a listener",
-    applies: |plan| (FILTER_EARLY.applies)(plan) && has_listener(plan),
-};
-const LISTENER_LATE: When = When {
-    text: "seccomp has a listener",
-    applies: |plan| (FILTER_LATE.applies)(plan) && has_listener(plan),
-};
+const FILTER_EARLY: When = when("seccomp, privileges may grow", |plan| {
+    plan.seccomp.is_some() && !plan.process.no_new_privileges
+});
+const FILTER_LATE: When = when("seccomp and noNewPrivileges", |plan| {
+    plan.seccomp.is_some() && plan.process.no_new_privileges
+});
+const LISTENER_EARLY: When = when("seccomp-early has a listener", |plan| {
+    has_listener(plan) && !plan.process.no_new_privileges
+});
+const LISTENER_LATE: When =
+    when("seccomp has a listener", |plan| has_listener(plan) && plan.process.no_new_privileges);
+
+const fn when(text: &'static str, applies: fn(&Plan) -> bool) -> When {
+    When { text, applies }
+}
 
 fn has_listener(plan: &Plan) -> bool {
     plan.seccomp.as_ref().is_some_and(|profile| profile.listener_path.is_some())
@@ -221,63 +196,63 @@ fn has_listener(plan: &Plan) -> bool {
 /// The table. Its order is the order of execution, over all three processes.
 #[rustfmt::skip]
 pub const STAGES: &[Stage] = &[
-    row(PREPARE, "seal", Runtime(seal::run), &[Begin], ALWAYS, "run from a read-only copy of our own binary", include_str!("seal.rs")),
-    row(PREPARE, "record", Runtime(record::run), &[Create], ALWAYS, "the state directory, which is the lock, and the intent", include_str!("record.rs")),
-    row(PREPARE, "console-socket", Runtime(console_socket::run), &[Create], TERMINAL, "the socket that the terminal's master will come through", include_str!("console_socket.rs")),
-    row(PREPARE, "filter", Runtime(filter::run), &[Create], FILTER, "compile the system call filter while errors are cheap", include_str!("filter.rs")),
-    row(PREPARE, "cgroup", Runtime(cgroup::run), &[Create], ALWAYS, "make the cgroup and write its limits", include_str!("cgroup.rs")),
-    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), &[Create], ALWAYS, "clone the middle process, born in the cgroup", include_str!("spawn_middle.rs")),
+    row(PREPARE, "seal", Runtime(seal::run), Begin, ALWAYS, "run from a read-only copy of our own binary", include_str!("seal.rs")),
+    row(PREPARE, "record", Runtime(record::run), Create, ALWAYS, "the state directory, which is the lock, and the intent", include_str!("record.rs")),
+    row(PREPARE, "console-socket", Runtime(console_socket::run), Create, TERMINAL, "the socket that the terminal's master will come through", include_str!("console_socket.rs")),
+    row(PREPARE, "filter", Runtime(filter::run), Create, FILTER, "compile the system call filter while errors are cheap", include_str!("filter.rs")),
+    row(PREPARE, "cgroup", Runtime(cgroup::run), Create, ALWAYS, "make the cgroup and write its limits", include_str!("cgroup.rs")),
+    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), Create, ALWAYS, "clone the middle process, born in the cgroup", include_str!("spawn_middle.rs")),
 
-    row(NAMESPACES, "join", Middle(join::run), &[Create], JOINS, "enter the namespaces that exist already", include_str!("join.rs")),
-    row(NAMESPACES, "user-namespace", Middle(user_namespace::run), &[Create], NEW_USER, "leave the host's user ids behind", include_str!("user_namespace.rs")),
-    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), &[Create], NEW_TIME, "shift the clocks for those who come after", include_str!("time_namespace.rs")),
-    row(NAMESPACES, "id-map", Runtime(id_map::run), &[Create], NEW_USER, "say which ids inside are which outside", include_str!("id_map.rs")),
-    row(NAMESPACES, "become-root", Middle(become_root::run), &[Create], IN_USER, "be uid 0 of the user namespace", include_str!("become_root.rs")),
-    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), &[Create], ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
-    row(NAMESPACES, "adopt", Runtime(adopt::run), &[Create], ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
-    row(NAMESPACES, "limits", Runtime(limits::run), &[Create], LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
-    row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), &[Create], IDMAPPED, "id-mapped mounts, made with the host's privileges", include_str!("mount_sources.rs")),
+    row(NAMESPACES, "join", Middle(join::run), Create, JOINS, "enter the namespaces that exist already", include_str!("join.rs")),
+    row(NAMESPACES, "user-namespace", Middle(user_namespace::run), Create, NEW_USER, "leave the host's user ids behind", include_str!("user_namespace.rs")),
+    row(NAMESPACES, "time-namespace", Middle(time_namespace::run), Create, NEW_TIME, "shift the clocks for those who come after", include_str!("time_namespace.rs")),
+    row(NAMESPACES, "id-map", Runtime(id_map::run), Create, NEW_USER, "say which ids inside are which outside", include_str!("id_map.rs")),
+    row(NAMESPACES, "become-root", Middle(become_root::run), Create, IN_USER, "be uid 0 of the user namespace", include_str!("become_root.rs")),
+    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), Create, ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
+    row(NAMESPACES, "adopt", Runtime(adopt::run), Create, ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
+    row(NAMESPACES, "limits", Runtime(limits::run), Create, LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
+    row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), Create, IDMAPPED, "id-mapped mounts, made with the host's privileges", include_str!("mount_sources.rs")),
 
-    row(ROOT, "session", Init(session::run), &[Create], ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),
-    row(ROOT, "network", Init(network::run), &[Create], NEW_NETWORK, "bring the loopback device up", include_str!("network.rs")),
-    row(ROOT, "propagation", Init(propagation::run), &[Create], ALWAYS, "cut the mounts off from the host's; make the root a mount", include_str!("propagation.rs")),
-    row(ROOT, "mounts", Init(mounts::run), &[Create], ALWAYS, "the mount list, inside the root, by descriptor", include_str!("mounts.rs")),
-    row(ROOT, "devices", Init(devices::run), &[Create], ALWAYS, "device nodes and the links of /dev", include_str!("devices.rs")),
-    row(ROOT, "pivot-root", Init(pivot_root::run), &[Create], ALWAYS, "the root becomes /, the host's tree goes away", include_str!("pivot_root.rs")),
-    row(ROOT, "console", Init(console::run), &[Create], TERMINAL, "a terminal: standard streams and /dev/console", include_str!("console.rs")),
-    row(ROOT, "kernel-params", Init(kernel_params::run), &[Create], KERNEL, "host name, domain name and sysctls", include_str!("kernel_params.rs")),
-    row(ROOT, "masks", Init(masks::run), &[Create], MASKS, "read-only root, read-only paths, hidden paths", include_str!("masks.rs")),
+    row(ROOT, "session", Init(session::run), Create, ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),
+    row(ROOT, "network", Init(network::run), Create, NEW_NETWORK, "bring the loopback device up", include_str!("network.rs")),
+    row(ROOT, "propagation", Init(propagation::run), Create, ALWAYS, "cut the mounts off from the host's; make the root a mount", include_str!("propagation.rs")),
+    row(ROOT, "mounts", Init(mounts::run), Create, ALWAYS, "the mount list, inside the root, by descriptor", include_str!("mounts.rs")),
+    row(ROOT, "devices", Init(devices::run), Create, ALWAYS, "device nodes and the links of /dev", include_str!("devices.rs")),
+    row(ROOT, "pivot-root", Init(pivot_root::run), Create, ALWAYS, "the root becomes /, the host's tree goes away", include_str!("pivot_root.rs")),
+    row(ROOT, "console", Init(console::run), Create, TERMINAL, "a terminal: standard streams and /dev/console", include_str!("console.rs")),
+    row(ROOT, "kernel-params", Init(kernel_params::run), Create, KERNEL, "host name, domain name and sysctls", include_str!("kernel_params.rs")),
+    row(ROOT, "masks", Init(masks::run), Create, MASKS, "read-only root, read-only paths, hidden paths", include_str!("masks.rs")),
 
-    row(PROCESS, "scheduling", Init(scheduling::run), &[Create], SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
-    row(PROCESS, "seccomp-early", Init(seccomp::run), &[Create], FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
-    row(PROCESS, "notify-early", Runtime(notify::run), &[Create], LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
-    row(PROCESS, "bounding", Init(bounding::run), &[Create], ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),
-    row(PROCESS, "identity", Init(identity::run), &[Create], ALWAYS, "working directory, groups, user, umask", include_str!("identity.rs")),
-    row(PROCESS, "capabilities", Init(capabilities::run), &[Create], ALWAYS, "the other four sets, read back from the kernel", include_str!("capabilities.rs")),
-    row(PROCESS, "program", Init(program::run), &[Create], ALWAYS, "find the program and complete its environment", include_str!("program.rs")),
-    row(PROCESS, "fds", Init(fds::run), &[Create], ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", include_str!("fds.rs")),
-    row(PROCESS, "created", Runtime(created::run), &[Create], ALWAYS, "the state is \"created\"", include_str!("created.rs")),
+    row(PROCESS, "scheduling", Init(scheduling::run), Create, SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
+    row(PROCESS, "seccomp-early", Init(seccomp::run), Create, FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
+    row(PROCESS, "notify-early", Runtime(notify::run), Create, LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
+    row(PROCESS, "bounding", Init(bounding::run), Create, ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),
+    row(PROCESS, "identity", Init(identity::run), Create, ALWAYS, "working directory, groups, user, umask", include_str!("identity.rs")),
+    row(PROCESS, "capabilities", Init(capabilities::run), Create, ALWAYS, "the other four sets, read back from the kernel", include_str!("capabilities.rs")),
+    row(PROCESS, "program", Init(program::run), Create, ALWAYS, "find the program and complete its environment", include_str!("program.rs")),
+    row(PROCESS, "fds", Init(fds::run), Create, ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", include_str!("fds.rs")),
+    row(PROCESS, "created", Runtime(created::run), Create, ALWAYS, "the state is \"created\"", include_str!("created.rs")),
 
-    row(START, "no-new-privs", Init(no_new_privs::run), &[Start], NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
-    row(START, "seccomp", Init(seccomp::run), &[Start], FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
-    row(START, "notify", Runtime(notify::run), &[Start], LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),
-    row(START, "exec", Init(exec::run), &[Start], ALWAYS, "become the program", include_str!("exec.rs")),
-    row(START, "running", Runtime(running::run), &[Start], ALWAYS, "the state is \"running\"", include_str!("running.rs")),
+    row(START, "no-new-privs", Init(no_new_privs::run), Start, NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
+    row(START, "seccomp", Init(seccomp::run), Start, FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
+    row(START, "notify", Runtime(notify::run), Start, LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),
+    row(START, "exec", Init(exec::run), Start, ALWAYS, "become the program", include_str!("exec.rs")),
+    row(START, "running", Runtime(running::run), Start, ALWAYS, "the state is \"running\"", include_str!("running.rs")),
 
-    row(END, "kill-all", Runtime(kill_all::run), &[Delete], ALWAYS, "kill every process of the container", include_str!("kill_all.rs")),
-    row(END, "remove", Runtime(remove::run), &[Delete], ALWAYS, "remove the cgroup and the state directory", include_str!("remove.rs")),
+    row(END, "kill-all", Runtime(kill_all::run), Delete, ALWAYS, "kill every process of the container", include_str!("kill_all.rs")),
+    row(END, "remove", Runtime(remove::run), Delete, ALWAYS, "remove the cgroup and the state directory", include_str!("remove.rs")),
 ];
 
 const fn row(
     part: &'static str,
     name: &'static str,
     run: Run,
-    commands: &'static [Command],
+    command: Command,
     when: When,
     what: &'static str,
     source: &'static str,
 ) -> Stage {
-    Stage { part, name, run, commands, when, what, source }
+    Stage { part, name, run, command, when, what, source }
 }
 
 /// The row of this name.

@@ -14,23 +14,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
-use super::id_map;
+use super::{id_map, mounts};
 use crate::error::Result;
-use crate::plan::{IdMap, IdMaps, MapWriter, Mount, MountKind};
+use crate::plan::{IdMap, IdMaps, MapWriter, MountKind};
 use crate::sides::Runtime;
-use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_IDMAP, OPEN_TREE_CLONE};
+use crate::sys::mount::{self, Change, MOUNT_ATTR_IDMAP};
 use crate::sys::process::{self, CloneInto};
 use crate::sys::{file, socket};
 
 /// Makes every id-mapped mount of the list, in its order.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let mut sources = Vec::new();
     for mount in &runtime.plan.mounts {
         if let (Some(map), MountKind::Bind { source, recursive }) = (&mount.idmap, &mount.kind) {
             let user_namespace = namespace_for(runtime, map)?;
-            let whole = if *recursive { AT_RECURSIVE } else { 0 };
-            let tree =
-                mount::open_tree(file::HERE, source, OPEN_TREE_CLONE | whole, follows(mount))?;
+            let tree = mounts::bind(mount, source, *recursive)?;
             let change = Change {
                 set: MOUNT_ATTR_IDMAP,
                 user_namespace: Some(user_namespace.as_fd()),
@@ -38,15 +35,10 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
                 ..Change::default()
             };
             mount::mount_setattr(tree.as_fd(), change)?;
-            sources.push(tree);
+            runtime.baton.descriptors.push(tree);
         }
     }
-    runtime.sources = sources;
     Ok(())
-}
-
-fn follows(mount: &Mount) -> bool {
-    !mount.nofollow_source
 }
 
 /// The user namespace that describes the shift: the container's own, or one made for it.

@@ -9,8 +9,7 @@
 //! (CVE-2019-19921). Then move_mount joins the two. Side: init. Without it:
 //! no /proc. See fsopen(2), open_tree(2), move_mount(2); config.md, "Mounts".
 
-use std::collections::VecDeque;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
@@ -20,7 +19,7 @@ use nix::sched::CloneFlags;
 
 use crate::copy_up;
 use crate::error::{Error, Result};
-use crate::plan::{Attributes, Mount, MountKind};
+use crate::plan::{Mount, MountKind, Plan};
 use crate::sides::Init;
 use crate::sys::constants::{MS_REC, PROC_SUPER_MAGIC};
 use crate::sys::file::{self, HERE};
@@ -34,65 +33,68 @@ const VISIBLE: u64 = 0xf;
 /// host; then, in the order of the list, every *where*. A mount on "/" becomes
 /// the root.
 pub fn run(init: &mut Init) -> Result<()> {
-    let mut sources = VecDeque::from(std::mem::take(&mut init.sources));
-    let made: Vec<Option<OwnedFd>> = init
-        .plan
-        .mounts
-        .iter()
-        .map(|entry| prepare(init, entry, &mut sources))
-        .collect::<Result<_>>()?;
-    for (entry, made) in init.plan.mounts.iter().zip(made) {
-        let Some(made) = made else {
-            let how = OFlag::O_PATH;
-            let place = file::open_in_root(init.root()?, &entry.destination, how, 0)?;
-            set_attributes(place.as_fd(), entry)?;
-            continue;
-        };
-        if entry.destination.to_bytes() == b"/" {
-            mount::move_mount(made.as_fd(), init.root()?)?;
-            init.root = Some(made);
-        } else {
-            attach(init.root()?, &made, entry)?;
+    let mut id_mapped = std::mem::take(&mut init.baton.descriptors).into_iter();
+    let entries = &init.plan.mounts;
+    let made = entries.iter().map(|entry| prepare(init.plan, entry, &mut id_mapped));
+    for (entry, made) in entries.iter().zip(made.collect::<Result<Vec<_>>>()?) {
+        match made {
+            None => {
+                let place = file::open_in_root(init.root()?, &entry.destination, OFlag::O_PATH, 0)?;
+                set_attributes(place.as_fd(), entry)?;
+            }
+            Some(made) if entry.destination.to_bytes() == b"/" => {
+                mount::move_mount(made.as_fd(), init.root()?)?;
+                init.root = Some(made);
+            }
+            Some(made) => attach(init.root()?, made.as_fd(), entry)?,
         }
     }
     Ok(())
 }
 
-/// A detached mount with its attributes; none for a remount, which makes none.
-fn prepare(init: &Init, entry: &Mount, sources: &mut VecDeque<OwnedFd>) -> Result<Option<OwnedFd>> {
-    if entry.kind == MountKind::Remount {
-        return Ok(None);
-    }
-    let made = if entry.idmap.is_some() {
-        sources.pop_front().ok_or_else(|| Error::differs("id-mapped mounts", "one more", "none"))?
-    } else {
-        detached(init, entry)?
-    };
+/// What: a mount with its attributes that is not attached anywhere yet; none for a
+/// remount, which makes none. The id-mapped ones Runtime has made, in this order.
+fn prepare(
+    plan: &Plan,
+    entry: &Mount,
+    id_mapped: &mut impl Iterator<Item = OwnedFd>,
+) -> Result<Option<OwnedFd>> {
+    let attributes = entry.attributes.set;
+    let made = match &entry.kind {
+        MountKind::Remount => return Ok(None),
+        _ if entry.idmap.is_some() => {
+            let none = || Error::differs("id-mapped mounts", "one more", "none");
+            id_mapped.next().ok_or_else(none)
+        }
+        MountKind::Bind { source, recursive } => bind(entry, source, *recursive),
+        MountKind::New { fstype, source, parameters } => {
+            new_filesystem(fstype, source, parameters, attributes)
+        }
+        // In a cgroup namespace the tree begins at the container's own cgroup.
+        MountKind::Cgroup if plan.namespaces.makes(CloneFlags::CLONE_NEWCGROUP) => {
+            new_filesystem(c"cgroup2", c"cgroup", &[], attributes)
+        }
+        // Without one, the host's mount is shown as it is.
+        MountKind::Cgroup => {
+            mount::open_tree(HERE, c"/sys/fs/cgroup", OPEN_TREE_CLONE | AT_RECURSIVE, true)
+        }
+    }?;
     set_attributes(made.as_fd(), entry)?;
     Ok(Some(made))
 }
 
-/// What: a mount that is not attached anywhere yet.
-fn detached(init: &Init, entry: &Mount) -> Result<OwnedFd> {
-    match &entry.kind {
-        MountKind::Bind { source, recursive } => {
-            let whole = if *recursive { AT_RECURSIVE } else { 0 };
-            mount::open_tree(HERE, source, OPEN_TREE_CLONE | whole, !entry.nofollow_source)
-        }
-        MountKind::New { fstype, source, parameters } => {
-            new_filesystem(fstype, source, parameters, entry.attributes)
-        }
-        MountKind::Cgroup => cgroup(init, entry.attributes),
-        MountKind::Remount => Err(Error::config("mounts", "a remount makes no mount")),
-    }
+/// A piece of the host's tree.
+pub fn bind(entry: &Mount, source: &CStr, recursive: bool) -> Result<OwnedFd> {
+    let whole = if recursive { AT_RECURSIVE } else { 0 };
+    mount::open_tree(HERE, source, OPEN_TREE_CLONE | whole, !entry.nofollow_source)
 }
 
 /// A new instance of a file system. When the kernel refuses it, its log says why.
 pub fn new_filesystem(
     fstype: &CStr,
     source: &CStr,
-    parameters: &[(std::ffi::CString, Option<std::ffi::CString>)],
-    attributes: Attributes,
+    parameters: &[(CString, Option<CString>)],
+    attributes: u64,
 ) -> Result<OwnedFd> {
     let filesystem = mount::fsopen(fstype)?;
     let fs = filesystem.as_fd();
@@ -103,7 +105,7 @@ pub fn new_filesystem(
         mount::fsconfig_set(fs, key, value.as_deref()).map_err(|error| explained(fs, error))?;
     }
     mount::fsconfig_create(fs).map_err(|error| explained(fs, error))?;
-    mount::fsmount(fs, attributes.set)
+    mount::fsmount(fs, attributes)
 }
 
 /// Adds the file system's own words to an error: each read of its descriptor is a message.
@@ -119,15 +121,6 @@ fn explained(fs: BorrowedFd, error: Error) -> Error {
     }
 }
 
-/// The cgroup2 tree, which in a cgroup namespace begins at the container's own
-/// cgroup. Without that namespace the host's mount is shown as it is.
-fn cgroup(init: &Init, attributes: Attributes) -> Result<OwnedFd> {
-    if init.plan.namespaces.makes(CloneFlags::CLONE_NEWCGROUP) {
-        return new_filesystem(c"cgroup2", c"cgroup", &[], attributes);
-    }
-    mount::open_tree(HERE, c"/sys/fs/cgroup", OPEN_TREE_CLONE | AT_RECURSIVE, true)
-}
-
 /// Sets what the configuration asks for, and reads it back.
 fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
     let wanted = entry.attributes;
@@ -140,8 +133,7 @@ fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
         mount::mount_setattr(made, Change { set, clear, recursive: true, ..Change::default() })?;
     }
     for propagation in &entry.propagation {
-        let (kind, recursive) = (propagation & !MS_REC, propagation & MS_REC != 0);
-        mount::mount_setattr(made, Change { propagation: kind, recursive, ..Change::default() })?;
+        set_propagation(made, *propagation)?;
     }
     let (want, have) = ((wanted.set | wanted.set_recursive) & VISIBLE, mount::attributes(made)?);
     if have & want == want {
@@ -151,9 +143,15 @@ fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
     Err(Error::differs(what, format!("attributes {want:#x}"), format!("{have:#x}")))
 }
 
+/// MS_SHARED and the like, with MS_REC or without.
+pub fn set_propagation(mount: BorrowedFd, word: u64) -> Result<()> {
+    let (propagation, recursive) = (word & !MS_REC, word & MS_REC != 0);
+    mount::mount_setattr(mount, Change { propagation, recursive, ..Change::default() })
+}
+
 /// Where: finds or makes the place, and joins the two.
-fn attach(root: BorrowedFd, made: &OwnedFd, entry: &Mount) -> Result<()> {
-    let directory = file::is_directory(made.as_fd())?;
+fn attach(root: BorrowedFd, made: BorrowedFd, entry: &Mount) -> Result<()> {
+    let directory = file::is_directory(made)?;
     let kind = if directory { Kind::Directory } else { Kind::File };
     let place = checked(root, tree::place(root, &entry.destination, kind)?, entry)?;
     if file::is_directory(place.as_fd())? != directory {
@@ -165,15 +163,11 @@ fn attach(root: BorrowedFd, made: &OwnedFd, entry: &Mount) -> Result<()> {
         return Err(Error::config(format!("mounts: {:?}", entry.destination), problem));
     }
     if entry.copy_up {
-        copy_up::copy(place.as_fd(), made.as_fd(), sets(entry, &[c"mode", c"uid", c"gid"]))?;
+        let has_own_mode = matches!(&entry.kind, MountKind::New { parameters, .. }
+            if parameters.iter().any(|(key, _)| [c"mode", c"uid", c"gid"].contains(&&**key)));
+        copy_up::copy(place.as_fd(), made, has_own_mode)?;
     }
-    mount::move_mount(made.as_fd(), place.as_fd())
-}
-
-/// Whether the file system is told one of these parameters.
-fn sets(entry: &Mount, keys: &[&CStr]) -> bool {
-    matches!(&entry.kind, MountKind::New { parameters, .. }
-        if parameters.iter().any(|(key, _)| keys.contains(&&**key)))
+    mount::move_mount(made, place.as_fd())
 }
 
 /// The place to mount onto. For /proc and /sys, whose files jec and others
@@ -181,10 +175,11 @@ fn sets(entry: &Mount, keys: &[&CStr]) -> bool {
 /// descriptor is the one used (CVE-2019-19921, CVE-2023-27561). Nothing but a
 /// path that says so may land inside a proc file system (CVE-2019-16884).
 fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
-    let is = |kinds: &[&CStr]| matches!(&entry.kind, MountKind::New { fstype, .. } if kinds.contains(&&**fstype));
     let destination = &entry.destination;
     tree::below(root, place.as_fd(), destination)?;
-    if is(&[c"proc", c"sysfs"]) {
+    let is_trusted = matches!(&entry.kind, MountKind::New { fstype, .. }
+        if [c"proc", c"sysfs"].contains(&&**fstype));
+    if is_trusted {
         let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
         return file::openat2(root, destination, how, 0, resolve);

@@ -11,33 +11,27 @@
 use std::os::fd::AsFd;
 
 use crate::error::{Error, Result};
-use crate::sides::Runtime;
+use crate::sides::{Runtime, needed};
 use crate::state::{State, Status};
 use crate::sys::socket;
 
 /// Hands the listener on.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let listeners = std::mem::take(&mut runtime.received);
-    let Some(profile) = &runtime.plan.seccomp else {
-        return Ok(());
-    };
-    let (Some(path), Some(init), Some(container)) =
-        (&profile.listener_path, &runtime.init, &runtime.container)
-    else {
-        return Ok(());
-    };
+    let listeners = std::mem::take(&mut runtime.baton.descriptors);
+    let profile = needed(&runtime.plan.seccomp, "linux.seccomp")?;
+    let pid = runtime.init()?.pid;
     let state = serde_json::json!({
         "ociVersion": crate::state::OCI_VERSION,
         "fds": ["seccompFd"],
-        "pid": init.pid,
+        "pid": pid,
         "metadata": profile.listener_metadata,
-        "state": State { status: Status::Creating, ..container.state.clone() },
+        "state": State { status: Status::Creating, ..runtime.container()?.state.clone() },
     });
     // Fewer arrive where jec may not open another descriptor (RLIMIT_NOFILE).
     let [listener] = &listeners[..] else {
         let found = listeners.len().to_string();
         return Err(Error::differs("the filter's listener", "1 descriptor", found));
     };
-    let socket = socket::connect(path)?;
+    let socket = socket::connect(needed(&profile.listener_path, "listenerPath")?)?;
     socket::send(socket.as_fd(), state.to_string().as_bytes(), &[listener.as_fd()])
 }

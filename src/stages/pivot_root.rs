@@ -13,11 +13,10 @@ use std::os::fd::AsFd;
 
 use nix::fcntl::OFlag;
 
+use super::mounts;
 use crate::error::Result;
 use crate::sides::Init;
-use crate::sys::constants::MS_REC;
-use crate::sys::mount::{self, Change};
-use crate::sys::{directory, file};
+use crate::sys::{directory, file, mount};
 
 /// Exchanges the roots and lets the old one go.
 pub fn run(init: &mut Init) -> Result<()> {
@@ -34,8 +33,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     directory::enter(root.as_fd())?;
     let wanted = init.plan.root.propagation;
     if wanted != 0 {
-        let (propagation, recursive) = (wanted & !MS_REC, wanted & MS_REC != 0);
-        mount::mount_setattr(root.as_fd(), Change { propagation, recursive, ..Change::default() })?;
+        mounts::set_propagation(root.as_fd(), wanted)?;
     }
     init.root = Some(root);
     Ok(())

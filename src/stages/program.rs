@@ -27,11 +27,12 @@ pub fn run(init: &mut Init) -> Result<()> {
     let Some(name) = init.plan.process.args.first() else {
         return Err(Error::config("process.args", "is empty: there is no program to start"));
     };
-    init.program = Some(find(name, &init.env)?);
-    if variable(&init.env, "HOME").is_none() {
-        let home = home(init)?;
-        init.env.push(CString::new(format!("HOME={home}"))?);
+    let mut environment = init.plan.process.env.clone();
+    let program = find(name, &environment)?;
+    if variable(&environment, "HOME").is_none() {
+        environment.push(CString::new(format!("HOME={}", home(init)?))?);
     }
+    init.program = Some((program, environment));
     Ok(())
 }
 

@@ -8,15 +8,13 @@
 //! mkdir(2), rename(2), fsync(2); runtime.md, "State".
 
 use crate::error::Result;
-use crate::sides::Runtime;
+use crate::sides::{Runtime, needed};
 use crate::state::Status;
 
 /// Takes the id and writes the intent.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let cgroup = runtime.placement.as_ref().map(|placement| placement.path.clone());
-    let Some(states) = &runtime.states else {
-        return Ok(());
-    };
+    let states = needed(&runtime.states, "the directory of all states")?;
     let container = states.create(runtime.plan, cgroup, runtime.pid_file.clone())?;
     runtime.container.insert(container).write_status(Status::Creating, 0)
 }

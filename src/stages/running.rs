@@ -10,8 +10,9 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use super::session;
 use crate::error::{Error, Result};
-use crate::sides::{INIT_NAME, Runtime};
+use crate::sides::Runtime;
 use crate::state::Status;
 use crate::sys::file;
 
@@ -20,13 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the state.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    match (&mut runtime.container, &runtime.init) {
-        (Some(container), Some(init)) => {
-            check_started(runtime.proc.as_fd(), init.pid)?;
-            container.write_status(Status::Running, init.pid)
-        }
-        _ => Ok(()),
-    }
+    let pid = runtime.init()?.pid;
+    check_started(runtime.proc.as_fd(), pid)?;
+    runtime.container()?.write_status(Status::Running, pid)
 }
 
 /// The baton closes too when init dies at execve under a filter that forbids
@@ -34,7 +31,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 /// for, and this one never got the program's.
 fn check_started(proc: BorrowedFd, pid: i32) -> Result<()> {
     let path = CString::new(format!("{pid}/stat"))?;
-    let name = format!("({}) ", INIT_NAME.to_string_lossy());
+    let name = format!("({}) ", session::NAME.to_string_lossy());
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         let stat = file::read_file(proc, &path, 4096)?;

@@ -10,14 +10,13 @@
 //! config-linux.md, "Seccomp".
 
 use crate::error::Result;
-use crate::sides::Init;
+use crate::sides::{Init, needed};
 use crate::sys;
 
 /// Loads the filter; its listener, if it has one, goes with the baton.
 pub fn run(init: &mut Init) -> Result<()> {
-    let (Some(program), Some(profile)) = (init.filter.take(), &init.plan.seccomp) else {
-        return Ok(());
-    };
-    init.listener = sys::seccomp::load(&program, profile.flags)?;
+    let program = needed(&init.filter, "the filter")?;
+    let flags = needed(&init.plan.seccomp, "linux.seccomp")?.flags;
+    init.baton.descriptors.extend(sys::seccomp::load(program, flags)?);
     Ok(())
 }

@@ -8,14 +8,22 @@
 //! things of the host (CVE-2016-9962). Side: init. Without it: the attack in
 //! the chapter. See setsid(2), session-keyring(7), PR_SET_DUMPABLE(2const).
 
+use std::ffi::CStr;
+
 use nix::errno::Errno;
 
 use crate::error::Result;
 use crate::sides::Init;
 use crate::sys::attributes;
 
-/// Cuts the ties.
+/// What ps(1) calls init until it is the program.
+pub const NAME: &CStr = c"jec:[2:INIT]";
+
+/// Says who it is, and cuts the ties.
 pub fn run(_: &mut Init) -> Result<()> {
+    attributes::set_name(NAME)?;
+    // Until now it needed no such order: it would have heard the end of the baton's socket.
+    attributes::die_with_parent()?;
     attributes::set_undumpable()?;
     attributes::setsid()?;
     // Without a name: one with a name that exists is joined instead of made, and

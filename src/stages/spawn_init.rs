@@ -13,31 +13,20 @@ use nix::sched::CloneFlags;
 use super::walk;
 use crate::error::Result;
 use crate::sides::{Init, Middle};
+use crate::sys::constants::CLONE_NEWTIME;
 use crate::sys::process::{CloneInto, clone3};
 
 /// Clones init.
 pub fn run(middle: &mut Middle) -> Result<()> {
+    let (plan, rows) = (middle.plan, middle.rows);
     // The user and time namespaces exist by now; clone3 knows no flag for time at all.
-    let entered = CloneFlags::CLONE_NEWUSER | crate::sys::constants::CLONE_NEWTIME;
-    let new = middle.plan.namespaces.new.difference(entered);
-    let (plan, rows, proc) = (middle.plan, middle.rows, &middle.proc);
-    let (baton, console, filter) = (&middle.baton, &mut middle.console, &mut middle.filter);
-    let into = CloneInto { cgroup: None, beside: true };
-    let child = clone3(new, &into, || {
-        walk::init(Init {
-            plan,
-            rows,
-            proc: proc.clone(),
-            baton: baton.share(),
-            root: None,
-            sources: Vec::new(),
-            filter: filter.take(),
-            listener: None,
-            console: console.take(),
-            program: None,
-            env: plan.process.env.clone(),
-        })
+    let new = plan.namespaces.new.difference(CloneFlags::CLONE_NEWUSER | CLONE_NEWTIME);
+    let child = clone3(new, &CloneInto { cgroup: None, beside: true }, || {
+        let (proc, baton) = (middle.proc.clone(), std::mem::take(&mut middle.baton));
+        let (filter, console) = (middle.filter.take(), middle.console.take());
+        let init = Init { plan, proc, baton, filter, console, root: None, program: None };
+        walk::live(init, rows)
     })?;
-    middle.init_pid = child.pid;
+    middle.baton.pid = child.pid;
     Ok(())
 }

@@ -20,19 +20,17 @@ use crate::sys::process::{CloneInto, clone3};
 
 /// Clones the middle process.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let (ours, theirs) = Baton::pair()?;
-    let mut ours = Some(ours);
+    let (plan, rows) = (runtime.plan, runtime.rows);
+    let (mut ours, baton) = Baton::pair()?;
     let cgroup = runtime.cgroup.as_ref().map(|cgroup| cgroup.dir.as_fd());
     let into = CloneInto { cgroup, beside: false };
     // The child has a copy of our memory: what it takes out here, it takes out of the copy.
-    let (console, filter) = (&mut runtime.console, &mut runtime.filter);
-    let (plan, rows, proc) = (runtime.plan, runtime.rows, &runtime.proc);
     let child = clone3(CloneFlags::empty(), &into, || {
         // While we held jec's end as well, the end of jec would go unseen.
-        drop(ours.take());
-        let console = console.take().map(|(_, inner)| inner);
-        let (proc, filter) = (proc.clone(), filter.take());
-        walk::middle(Middle { plan, rows, proc, baton: theirs, filter, console, init_pid: 0 })
+        ours = Baton::default();
+        let console = runtime.console.take().map(|(_, inner)| inner);
+        let (proc, filter) = (runtime.proc.clone(), runtime.filter.take());
+        walk::live(Middle { plan, rows, proc, baton, filter, console }, rows)
     })?;
     runtime.baton = ours;
     runtime.middle = Some(child);

@@ -8,21 +8,18 @@
 //! Without it: uptime(1) tells how long the host has been up. See
 //! time_namespaces(7); config-linux.md, "Time offsets".
 
-use std::fmt::Write as _;
 use std::os::fd::AsFd;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sides::Middle;
 use crate::sys::{file, process};
 
 /// Makes the namespace and writes its offsets.
 pub fn run(middle: &mut Middle) -> Result<()> {
     process::unshare(crate::sys::constants::CLONE_NEWTIME)?;
-    let mut lines = String::new();
-    for (clock, seconds, nanoseconds) in &middle.plan.namespaces.clock_offsets {
-        writeln!(lines, "{clock} {seconds} {nanoseconds}")
-            .map_err(|_| Error::config("linux.timeOffsets", "cannot be written"))?;
-    }
+    let offsets = middle.plan.namespaces.clock_offsets.iter();
+    let lines = offsets.map(|(clock, seconds, fraction)| format!("{clock} {seconds} {fraction}\n"));
+    let lines = lines.collect::<Vec<_>>().concat();
     if lines.is_empty() {
         return Ok(());
     }

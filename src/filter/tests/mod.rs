@@ -92,8 +92,8 @@ fn simple(default_action: Action, rules: &[(&str, Action, &[Condition])]) -> Pro
     }
 }
 
-const FIRST_IS_16: Condition = Condition { index: 0, operator: Operator::Equal, value: 16 };
-const THIRD_IS_9: Condition = Condition { index: 2, operator: Operator::Equal, value: 9 };
+const FIRST_IS_16: Condition = Condition { index: 0, operator: Operator::Eq, value: 16 };
+const THIRD_IS_9: Condition = Condition { index: 2, operator: Operator::Eq, value: 9 };
 
 /// CVE-2017-18367: either condition was taken for enough.
 #[test]
@@ -180,7 +180,7 @@ fn a_program_the_kernel_cannot_take_is_a_configuration_error() {
 
 #[test]
 fn a_long_chain_of_conditions_still_jumps_right() {
-    let ask = |value| Condition { index: 5, operator: Operator::Greater, value };
+    let ask = |value| Condition { index: 5, operator: Operator::Gt, value };
     let conditions: Vec<_> = (0..60).map(ask).collect();
     let rules: [(_, _, &[_]); 1] = [("read", Action::Trap, &conditions)];
     let machine = Machine::new(&simple(Action::Allow, &rules));

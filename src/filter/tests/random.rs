@@ -10,13 +10,13 @@ use crate::sys::syscalls;
 fn holds(condition: &Condition, call: &Call) -> bool {
     let argument = call.args[usize::from(condition.index)];
     match condition.operator {
-        Operator::NotEqual => argument != condition.value,
-        Operator::Less => argument < condition.value,
-        Operator::LessOrEqual => argument <= condition.value,
-        Operator::Equal => argument == condition.value,
-        Operator::GreaterOrEqual => argument >= condition.value,
-        Operator::Greater => argument > condition.value,
-        Operator::MaskedEqual(mask) => argument & mask == condition.value & mask,
+        Operator::Ne => argument != condition.value,
+        Operator::Lt => argument < condition.value,
+        Operator::Le => argument <= condition.value,
+        Operator::Eq => argument == condition.value,
+        Operator::Ge => argument >= condition.value,
+        Operator::Gt => argument > condition.value,
+        Operator::MaskedEq(mask) => argument & mask == condition.value & mask,
     }
 }
 
@@ -59,8 +59,8 @@ impl Random {
         usize::try_from(self.0 >> 11).unwrap() % limit
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
     }
 
     /// Values around the edges of the 32-bit halves, where 64-bit comparisons break.
@@ -86,13 +86,13 @@ impl Random {
     fn condition(&mut self) -> Condition {
         let mask = self.value();
         let operator = self.pick(&[
-            Operator::NotEqual,
-            Operator::Less,
-            Operator::LessOrEqual,
-            Operator::Equal,
-            Operator::GreaterOrEqual,
-            Operator::Greater,
-            Operator::MaskedEqual(mask),
+            Operator::Ne,
+            Operator::Lt,
+            Operator::Le,
+            Operator::Eq,
+            Operator::Ge,
+            Operator::Gt,
+            Operator::MaskedEq(mask),
         ]);
         let index = u8::try_from(self.below(6)).unwrap();
         let value = self.value();

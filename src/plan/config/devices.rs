@@ -45,13 +45,9 @@ pub(super) fn devices(
     })?;
     // Privileged containers list every node of the host's /dev.
     configured.retain(|device| *device.path != *c"/dev/ptmx");
-    let defaults = NODES.into_iter().filter(|(path, ..)| !paths.contains(*path)).map(default_node);
+    let defaults =
+        NODES.into_iter().filter(|(path, ..)| !paths.contains(*path)).map(Device::open_to_all);
     Ok(defaults.chain(configured).collect())
-}
-
-fn default_node((path, major, minor): (&CStr, u32, u32)) -> Device {
-    let (kind, mode) = (DeviceKind::Character, 0o666);
-    Device { path: path.into(), kind, major, minor, mode, uid: 0, gid: 0 }
 }
 
 fn node(given: &Property, namespaces: &Namespaces) -> Result<Device> {
@@ -97,12 +93,7 @@ fn path(given: &Property) -> Result<CString> {
 /// copy st_mode leave the type in it, which then has to be the right one.
 fn mode(given: &Property, kind: DeviceKind) -> Result<u32> {
     let mode = given.get("fileMode")?.unwrap_or(0o666);
-    let type_bits = match kind {
-        DeviceKind::Character => 0o020_000,
-        DeviceKind::Block => 0o060_000,
-        DeviceKind::Fifo => 0o010_000,
-    };
-    let fits = [0, type_bits].contains(&(mode & !0o7777));
+    let fits = [0, kind as u32].contains(&(mode & !0o7777));
     let problem = format!("{mode:#o} is not the mode of such a node");
     given.at("fileMode")?.ensure(fits, problem)?;
     Ok(mode & 0o7777)

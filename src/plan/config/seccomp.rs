@@ -125,18 +125,18 @@ fn entry(given: &Property) -> Result<Vec<Rule>> {
 fn condition(given: &Property) -> Result<Condition> {
     let value = given.at("value")?.read()?;
     let operator = match given.at("op")?.read()? {
-        Comparison::ScmpCmpNe => Operator::NotEqual,
-        Comparison::ScmpCmpLt => Operator::Less,
-        Comparison::ScmpCmpLe => Operator::LessOrEqual,
-        Comparison::ScmpCmpEq => Operator::Equal,
-        Comparison::ScmpCmpGe => Operator::GreaterOrEqual,
-        Comparison::ScmpCmpGt => Operator::Greater,
-        Comparison::ScmpCmpMaskedEq => Operator::MaskedEqual(value),
+        Comparison::ScmpCmpNe => Operator::Ne,
+        Comparison::ScmpCmpLt => Operator::Lt,
+        Comparison::ScmpCmpLe => Operator::Le,
+        Comparison::ScmpCmpEq => Operator::Eq,
+        Comparison::ScmpCmpGe => Operator::Ge,
+        Comparison::ScmpCmpGt => Operator::Gt,
+        Comparison::ScmpCmpMaskedEq => Operator::MaskedEq(value),
     };
     // SCMP_CMP_MASKED_EQ alone has two values: `value` is the mask, `valueTwo`
     // what has to be left (seccomp_rule_add(3)); absent is 0, as in runc and crun.
     let value = match operator {
-        Operator::MaskedEqual(_) => given.get("valueTwo")?.unwrap_or_default(),
+        Operator::MaskedEq(_) => given.get("valueTwo")?.unwrap_or_default(),
         _ => value,
     };
     Ok(Condition { index: given.at("index")?.within(0..=5)?, operator, value })

@@ -56,8 +56,8 @@ fn an_errno_that_no_call_can_return_is_refused() {
 fn masked_equal_takes_the_mask_from_value_and_the_rest_from_value_two() {
     let entry = r#"{"names":["clone"],"action":"SCMP_ACT_ERRNO","args":[
         {"index":0,"value":2114060288,"valueTwo":7,"op":"SCMP_CMP_MASKED_EQ"}]}"#;
-    let condition = with(entry).unwrap().rules[0].conditions[0];
-    assert_eq!(condition.operator, Operator::MaskedEqual(0x7e02_0000));
+    let condition = &with(entry).unwrap().rules[0].conditions[0];
+    assert_eq!(condition.operator, Operator::MaskedEq(0x7e02_0000));
     assert_eq!(condition.value, 7);
 }
 
