@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sched::CloneFlags;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::Termios;
@@ -18,7 +19,7 @@ use nix::sys::termios::Termios;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::process::{self, Child, CloneInto, End, clone3, exit_now, pidfd_send_signal};
-use crate::sys::signal::{self, Watch};
+use crate::sys::signal::{self, READ, WRITE};
 use crate::sys::{attributes, file, socket, terminal};
 
 /// A write of this size to a pipe that poll(2) calls writable does not block (pipe(7), PIPE_BUF).
@@ -140,7 +141,7 @@ impl Terminal {
         }
         while self.output_open && !self.to_user.is_empty() {
             let stdout = std::io::stdout();
-            signal::watch(&[Watch { fd: stdout.as_fd(), read: false, write: true }], None)?;
+            signal::watch(&[(stdout.as_fd(), WRITE)], None)?;
             self.write_output();
         }
         Ok(())
@@ -223,7 +224,7 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
             return Ok(end);
         }
         if carry(signals, init, terminal.as_mut())? {
-            while let Some((number, _)) = signal::next(signals) {
+            while let Some(number) = signal::next(signals) {
                 deliver(number, init, terminal.as_ref())?;
             }
         }
@@ -232,10 +233,9 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
 
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
-    let mut watched =
-        vec![only(signals.as_fd(), true, false), only(init.pidfd.as_fd(), true, false)];
+    let mut watched = vec![(signals.as_fd(), READ), (init.pidfd.as_fd(), READ)];
     let Some(terminal) = terminal else {
-        return Ok(signal::watch(&watched, None)?[0].read);
+        return Ok(signal::watch(&watched, None)?[0].contains(READ));
     };
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let room = |bytes: &VecDeque<u8>| bytes.len() < ENOUGH;
@@ -245,25 +245,28 @@ fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> R
     watched.push(only(stdout.as_fd(), false, terminal.output_open && !terminal.to_user.is_empty()));
     let ready = signal::watch(&watched, None)?;
     drop(watched);
-    let idle = ready[2].read && !terminal.read_output();
-    if ready[2].write {
+    let idle = ready[2].contains(READ) && !terminal.read_output();
+    if ready[2].contains(WRITE) {
         terminal.write_input();
     }
-    if ready[3].read {
+    if ready[3].contains(READ) {
         terminal.read_input();
     }
-    if ready[4].write {
+    if ready[4].contains(WRITE) {
         terminal.write_output();
     }
     // Nobody holds the slave for now: the program may open it again, so look once in a while.
-    if idle && !ready[0].read && !ready[1].read {
-        signal::watch(&[only(init.pidfd.as_fd(), true, false)], Some(20))?;
+    if idle && ready[0].is_empty() && ready[1].is_empty() {
+        signal::watch(&[(init.pidfd.as_fd(), READ)], Some(20))?;
     }
-    Ok(ready[0].read)
+    Ok(ready[0].contains(READ))
 }
 
-fn only(fd: BorrowedFd, read: bool, write: bool) -> Watch {
-    Watch { fd, read, write }
+fn only(fd: BorrowedFd, read: bool, write: bool) -> (BorrowedFd, PollFlags) {
+    let mut events = PollFlags::empty();
+    events.set(READ, read);
+    events.set(WRITE, write);
+    (fd, events)
 }
 
 /// Passes a signal on, except for those that mean jec itself.

@@ -25,7 +25,7 @@ use crate::stages::baton::{Baton, Word};
 use crate::state::Container;
 use crate::sys::attributes;
 use crate::sys::process::{Child, wait};
-use crate::sys::signal::{self, Watch};
+use crate::sys::signal::{self, READ};
 
 /// The side of a stage: which of the three processes runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,12 +188,12 @@ impl Process for Runtime<'_> {
         let (Some(baton), Some(signals)) = (&self.baton, &self.signals) else {
             return Ok(Word::Ended);
         };
-        let mut watched = vec![Watch::to_read(baton.as_fd()), Watch::to_read(signals.as_fd())];
-        watched.extend(self.middle.as_ref().map(|middle| Watch::to_read(middle.pidfd.as_fd())));
+        let mut watched = vec![(baton.as_fd(), READ), (signals.as_fd(), READ)];
+        watched.extend(self.middle.as_ref().map(|middle| (middle.pidfd.as_fd(), READ)));
         let mut middle_ended = false;
         loop {
             let ready = signal::watch(&watched, None)?;
-            if ready[0].read {
+            if ready[0].contains(READ) {
                 let (word, received) = baton.take()?;
                 self.received.extend(received);
                 if let Word::Go(pid) = word {
@@ -205,8 +205,8 @@ impl Process for Runtime<'_> {
             if middle_ended {
                 return Ok(Word::Ended);
             }
-            middle_ended = ready.get(2).is_some_and(|middle| middle.read);
-            if let Some((number, _)) = signal::next(signals).filter(|(n, _)| signal::ends(*n)) {
+            middle_ended = ready.get(2).is_some_and(|middle| middle.contains(READ));
+            if let Some(number) = signal::next(signals).filter(|number| signal::ends(*number)) {
                 self.interrupted = Some(number);
                 return Err(Error::Died {
                     who: "set-up".into(),

@@ -13,7 +13,7 @@ use super::{
     Placement, Support, c_string, detect, is, limits, open_directory, open_if_there, read,
 };
 use crate::error::{Error, Result};
-use crate::sys::{cgroupfs, file};
+use crate::sys::{cgroupfs, directory, file};
 
 /// The container's cgroup.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Cgroup {
             if left.is_zero() {
                 return Ok(false);
             }
-            cgroupfs::changed(events.as_fd(), left.min(patience))?;
+            cgroupfs::await_change(events.as_fd(), left.min(patience))?;
             patience = patience * 2 + Duration::from_millis(1);
         }
     }
@@ -187,14 +187,14 @@ fn below(
     let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let mut here = file::openat(top, c".", how, 0)?;
     let mut way: Vec<CString> = Vec::new();
-    let mut to_do = vec![cgroupfs::directories(here.as_fd())?];
+    let mut to_do = vec![directory::directories(here.as_fd())?];
     while let Some(names) = to_do.last_mut() {
         if let Some(name) = names.pop() {
             let child = match file::openat(here.as_fd(), &name, how, 0) {
                 Err(error) if is(&error, Errno::ENOENT) => continue,
                 other => other?,
             };
-            to_do.push(cgroupfs::directories(child.as_fd())?);
+            to_do.push(directory::directories(child.as_fd())?);
             way.push(name);
             here = child;
         } else if let Some(name) = way.pop() {

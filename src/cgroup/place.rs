@@ -13,7 +13,7 @@ use super::controllers;
 use super::{Support, detect, is, open_if_there, read};
 use crate::error::{Error, Result};
 use crate::plan::{self, DeviceRule};
-use crate::sys::{cgroupfs, credentials, file};
+use crate::sys::{cgroupfs, credentials, directory, file};
 
 /// The directory that jec makes for its containers.
 pub(super) const JEC: &str = "jec";
@@ -168,7 +168,7 @@ fn refuse_taken(tree: BorrowedFd, path: &str, id: &str) -> Result<()> {
 
 pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
     let populated = read(dir, c"cgroup.events")?.contains("populated 1");
-    if populated || !cgroupfs::directories(dir)?.is_empty() {
+    if populated || !directory::directories(dir)?.is_empty() {
         return Err(Error::state(id, format!("the cgroup {path} exists and is in use")));
     }
     Ok(())

@@ -17,5 +17,5 @@ pub fn run(init: &mut Init) -> Result<()> {
     let Some(program) = &init.program else {
         return Err(Error::config("process.args", "is empty: there is no program to start"));
     };
-    process::execve(program, &init.plan.process.args, &init.env).map(|never| match never {})
+    process::execve(program, &init.plan.process.args, &init.env)
 }
