@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sched::CloneFlags;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::Termios;
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::sides::{Runtime, needed};
 use crate::stages::kill_all::send;
 use crate::sys::process::{self, Child, CloneInto, End, clone3, exit_now};
-use crate::sys::signal::{self, Watch};
+use crate::sys::signal::{self, READ, WRITE};
 use crate::sys::{attributes, file, socket, terminal};
 
 /// A write of this size to a pipe that poll(2) calls writable does not block (pipe(7), PIPE_BUF).
@@ -123,7 +124,7 @@ impl Terminal {
         }
         while self.output_open && !self.to_user.is_empty() {
             let stdout = std::io::stdout();
-            signal::watch(&[Watch { fd: stdout.as_fd(), read: false, write: true }], None)?;
+            signal::watch(&[(stdout.as_fd(), WRITE)], None)?;
             self.write_output();
         }
         Ok(())
@@ -205,7 +206,7 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
             return Ok(end);
         }
         if carry(signals, init, terminal.as_mut())? {
-            while let Some((number, _)) = signal::next(signals) {
+            while let Some(number) = signal::next(signals) {
                 deliver(number, init, terminal.as_ref())?;
             }
         }
@@ -215,35 +216,37 @@ pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
     let Some(terminal) = terminal else {
-        let watched = [signals.as_fd(), init.pidfd.as_fd()].map(Watch::to_read);
-        return Ok(signal::watch(&watched, None)?[0].read);
+        let watched = [(signals.as_fd(), READ), (init.pidfd.as_fd(), READ)];
+        return Ok(signal::watch(&watched, None)?[0].contains(READ));
     };
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let has_room = |bytes: &VecDeque<u8>| bytes.len() < ENOUGH;
-    // Each with whether it is to be read, and whether to be written.
+    let only = |events: PollFlags, wanted: bool| if wanted { events } else { PollFlags::empty() };
+    let master =
+        only(READ, has_room(&terminal.to_user)) | only(WRITE, !terminal.to_program.is_empty());
     let watched = [
-        (signals.as_fd(), true, false),
-        (init.pidfd.as_fd(), true, false),
-        (terminal.master.as_fd(), has_room(&terminal.to_user), !terminal.to_program.is_empty()),
-        (stdin.as_fd(), terminal.input_open && has_room(&terminal.to_program), false),
-        (stdout.as_fd(), false, !terminal.to_user.is_empty()),
+        (signals.as_fd(), READ),
+        (init.pidfd.as_fd(), READ),
+        (terminal.master.as_fd(), master),
+        (stdin.as_fd(), only(READ, terminal.input_open && has_room(&terminal.to_program))),
+        (stdout.as_fd(), only(WRITE, !terminal.to_user.is_empty())),
     ];
-    let ready = signal::watch(&watched.map(|(fd, read, write)| Watch { fd, read, write }), None)?;
-    let idle = ready[2].read && !terminal.read_output();
-    if ready[2].write {
+    let ready = signal::watch(&watched, None)?;
+    let idle = ready[2].contains(READ) && !terminal.read_output();
+    if ready[2].contains(WRITE) {
         write_some(terminal.master.as_fd(), &mut terminal.to_program);
     }
-    if ready[3].read {
+    if ready[3].contains(READ) {
         terminal.read_input();
     }
-    if ready[4].write {
+    if ready[4].contains(WRITE) {
         terminal.write_output();
     }
     // Nobody holds the slave for now: the program may open it again, so look once in a while.
-    if idle && !ready[0].read && !ready[1].read {
-        signal::watch(&[Watch::to_read(init.pidfd.as_fd())], Some(20))?;
+    if idle && ready[0].is_empty() && ready[1].is_empty() {
+        signal::watch(&[(init.pidfd.as_fd(), READ)], Some(20))?;
     }
-    Ok(ready[0].read)
+    Ok(ready[0].contains(READ))
 }
 
 /// Passes a signal on, except for those that mean jec itself.

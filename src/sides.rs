@@ -25,7 +25,7 @@ use crate::stages::{Run, Stage};
 use crate::state::{Container, States};
 use crate::sys::attributes;
 use crate::sys::process::{Child, wait};
-use crate::sys::signal::{self, Watch};
+use crate::sys::signal::{self, READ};
 
 /// What the walker needs of a process.
 pub trait Process: Sized {
@@ -135,17 +135,17 @@ impl Process for Runtime<'_> {
         loop {
             let both = [self.baton.socket()?, signals.as_fd()];
             let middle = self.middle.as_ref().map(|middle| middle.pidfd.as_fd());
-            let watched: Vec<_> = both.into_iter().chain(middle).map(Watch::to_read).collect();
+            let watched: Vec<_> = both.into_iter().chain(middle).map(|fd| (fd, READ)).collect();
             let ready = signal::watch(&watched, None)?;
-            if ready[0].read {
+            if ready[0].contains(READ) {
                 return self.baton.take();
             }
             // The second look since its end: what it had said before would be there.
             if middle_ended {
                 return Ok(Word::Ended);
             }
-            middle_ended = ready.get(2).is_some_and(|middle| middle.read);
-            if let Some((number, _)) = signal::next(signals).filter(|(n, _)| signal::ends(*n)) {
+            middle_ended = ready.get(2).is_some_and(|middle| middle.contains(READ));
+            if let Some(number) = signal::next(signals).filter(|number| signal::ends(*number)) {
                 self.interrupted = Some(number);
                 let how = format!(": signal {number}");
                 return Err(Error::Died { who: "set-up".into(), how });

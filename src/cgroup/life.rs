@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
-use crate::sys::{cgroupfs, file};
+use crate::sys::{cgroupfs, directory, file};
 
 /// The container's cgroup.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Cgroup {
             if left.is_zero() {
                 return Ok(false);
             }
-            cgroupfs::changed(events.as_fd(), left.min(patience))?;
+            cgroupfs::await_change(events.as_fd(), left.min(patience))?;
             patience = patience * 2 + Duration::from_millis(1);
         }
     }
@@ -167,7 +167,7 @@ fn below(
     let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let mut here = file::openat(top, c".", how, 0)?;
     let mut steps: Vec<_> =
-        cgroupfs::directories(here.as_fd())?.into_iter().map(Step::Down).collect();
+        directory::directories(here.as_fd())?.into_iter().map(Step::Down).collect();
     while let Some(step) = steps.pop() {
         here = match step {
             Step::Down(name) => {
@@ -176,7 +176,7 @@ fn below(
                     continue;
                 };
                 steps.push(Step::Up(name));
-                steps.extend(cgroupfs::directories(child.as_fd())?.into_iter().map(Step::Down));
+                steps.extend(directory::directories(child.as_fd())?.into_iter().map(Step::Down));
                 child
             }
             Step::Up(name) => {

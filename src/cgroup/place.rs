@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use super::{LONGEST, controllers, instead, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::plan::Plan;
-use crate::sys::{cgroupfs, credentials, file};
+use crate::sys::{cgroupfs, credentials, directory, file};
 
 /// The directory that jec makes for its containers.
 pub(super) const JEC: &str = "jec";
@@ -122,7 +122,7 @@ fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan) -> Result<Placement<'a>>
 /// A cgroup with processes or children is somebody's.
 pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
     let populated = read(dir, c"cgroup.events")?.contains("populated 1");
-    if populated || !cgroupfs::directories(dir)?.is_empty() {
+    if populated || !directory::directories(dir)?.is_empty() {
         return Err(Error::state(id, format!("the cgroup {path} exists and is in use")));
     }
     Ok(())

@@ -15,5 +15,5 @@ use crate::sys::process;
 /// Returns only when it failed.
 pub fn run(init: &mut Init) -> Result<()> {
     let (program, environment) = needed(&init.program, "the program")?;
-    process::execve(program, &init.plan.process.args, environment).map(|never| match never {})
+    process::execve(program, &init.plan.process.args, environment)
 }

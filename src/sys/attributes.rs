@@ -3,97 +3,89 @@
 use std::ffi::CStr;
 
 use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
 
-use super::record;
+use super::record::record;
 use crate::error::Result;
 
 /// setsid(2).
 pub fn setsid() -> Result<()> {
-    record("setsid", format_args!(""), nix::unistd::setsid().map(drop))
+    record("setsid", format_args!(""), nix::unistd::setsid())
 }
 
 /// prctl(2) PR_SET_PDEATHSIG: this process is killed when its parent ends.
 /// The kernel forgets it when ids change and when a set-id program starts.
 pub fn die_with_parent() -> Result<()> {
-    let result = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
+    let result = prctl::set_pdeathsig(Signal::SIGKILL);
     record("prctl", format_args!("PR_SET_PDEATHSIG, SIGKILL"), result)
 }
 
 /// prctl(2) PR_SET_DUMPABLE 0: nobody without CAP_SYS_PTRACE may trace us or read our /proc files.
 pub fn set_undumpable() -> Result<()> {
-    let result = nix::sys::prctl::set_dumpable(false);
-    record("prctl", format_args!("PR_SET_DUMPABLE, 0"), result)
+    record("prctl", format_args!("PR_SET_DUMPABLE, 0"), prctl::set_dumpable(false))
 }
 
 /// prctl(2) PR_SET_NAME: what ps(1) shows, at most 15 bytes.
 pub fn set_name(name: &CStr) -> Result<()> {
-    record("prctl", format_args!("PR_SET_NAME, {name:?}"), nix::sys::prctl::set_name(name))
+    record("prctl", format_args!("PR_SET_NAME, {name:?}"), prctl::set_name(name))
 }
 
 /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING without a name: a new session keyring.
 pub fn new_session_keyring() -> Result<()> {
-    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
-    let no_name = std::ptr::null::<libc::c_char>();
+    let (join, no_name) = (libc::KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>());
     // SAFETY: only a number and a null pointer are passed.
-    let result = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, no_name) };
-    let args = format_args!("KEYCTL_JOIN_SESSION_KEYRING, NULL");
-    record("keyctl", args, Errno::result(result).map(drop))
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, join, no_name) };
+    record("keyctl", format_args!("KEYCTL_JOIN_SESSION_KEYRING, NULL"), Errno::result(result))
 }
 
 /// close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11): from `first` on, nothing survives execve.
 pub fn close_on_exec_from(first: u32) -> Result<()> {
+    let (last, how) = (u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
     // SAFETY: only numbers are passed; the descriptors stay open until execve.
-    let result =
-        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    let args = format_args!("{first}, {}, CLOSE_RANGE_CLOEXEC", u32::MAX);
-    record("close_range", args, Errno::result(result).map(drop))
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, how) };
+    let args = format_args!("{first}, {last}, CLOSE_RANGE_CLOEXEC");
+    record("close_range", args, Errno::result(result))
 }
 
 /// prlimit(2): sets a resource limit of another process.
 pub fn prlimit(pid: i32, name: &str, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let (new, old) = (&raw const limit, std::ptr::null::<libc::rlimit64>());
     // SAFETY: `limit` is a whole rlimit64; the old limit is not asked for.
-    let result = Errno::result(unsafe {
-        libc::syscall(
-            libc::SYS_prlimit64,
-            pid,
-            resource,
-            &raw const limit,
-            std::ptr::null::<libc::rlimit64>(),
-        )
-    });
-    record("prlimit64", format_args!("{pid}, {name}, {soft}, {hard}"), result.map(drop))
+    let result = unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, new, old) };
+    record("prlimit64", format_args!("{pid}, {name}, {soft}, {hard}"), Errno::result(result))
 }
 
 /// ioprio_set(2) of the calling process.
 pub fn ioprio_set(priority: i32) -> Result<()> {
-    const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+    const IOPRIO_WHO_PROCESS: libc::c_int = 1; // <linux/ioprio.h>
     // SAFETY: only numbers are passed.
     let result = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, priority) };
     let args = format_args!("IOPRIO_WHO_PROCESS, 0, {priority:#x}");
-    record("ioprio_set", args, Errno::result(result).map(drop))
+    record("ioprio_set", args, Errno::result(result))
 }
 
 /// sched_setattr(2) of the calling process.
 pub fn sched_setattr(scheduler: &crate::plan::Scheduler) -> Result<()> {
-    // SAFETY: all-zero is a valid sched_attr: SCHED_OTHER, nice 0.
-    let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
-    attributes.size = u32::try_from(size_of::<libc::sched_attr>()).unwrap_or(0);
-    attributes.sched_policy = scheduler.policy;
-    attributes.sched_flags = scheduler.flags;
-    attributes.sched_nice = scheduler.nice;
-    attributes.sched_priority = scheduler.priority;
-    attributes.sched_runtime = scheduler.runtime;
-    attributes.sched_deadline = scheduler.deadline;
-    attributes.sched_period = scheduler.period;
+    let attributes = libc::sched_attr {
+        size: u32::try_from(size_of::<libc::sched_attr>()).unwrap_or(0),
+        sched_policy: scheduler.policy,
+        sched_flags: scheduler.flags,
+        sched_nice: scheduler.nice,
+        sched_priority: scheduler.priority,
+        sched_runtime: scheduler.runtime,
+        sched_deadline: scheduler.deadline,
+        sched_period: scheduler.period,
+    };
     // SAFETY: the struct is whole and says its own size.
     let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
-    record("sched_setattr", format_args!("0, {scheduler:?}"), Errno::result(result).map(drop))
+    record("sched_setattr", format_args!("0, {scheduler:?}"), Errno::result(result))
 }
 
 /// personality(2): sets the execution domain.
 pub fn personality(domain: u64) -> Result<()> {
     // SAFETY: only a number is passed.
-    let result = Errno::result(unsafe { libc::personality(domain) });
-    record("personality", format_args!("{domain:#x}"), result.map(drop))
+    let result = unsafe { libc::personality(domain) };
+    record("personality", format_args!("{domain:#x}"), Errno::result(result))
 }

@@ -4,11 +4,11 @@
 //! proves that it ends and touches only what it may, and gives a descriptor;
 //! BPF_PROG_ATTACH hangs the program on a cgroup, which keeps it alive.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::record;
+use super::record::{descriptor, record, record_fd};
 use crate::error::Result;
 
 // <linux/bpf.h>: enum bpf_cmd, enum bpf_prog_type, enum bpf_attach_type.
@@ -40,22 +40,9 @@ struct Load {
     insn_cnt: u32,
     insns: u64,
     license: u64,
-    log_level: u32,
-    log_size: u32,
-    log_buf: u64,
-    kern_version: u32,
-    prog_flags: u32,
+    /// log_level to prog_flags.
+    unused: [u32; 6],
     prog_name: [u8; 16],
-}
-
-/// union bpf_attr, the part of BPF_PROG_ATTACH that we use, with the kernel's names.
-#[repr(C)]
-#[allow(clippy::struct_field_names)]
-struct Attach {
-    target_fd: u32,
-    attach_bpf_fd: u32,
-    attach_type: u32,
-    attach_flags: u32,
 }
 
 /// Loads a program of the type BPF_PROG_TYPE_CGROUP_DEVICE. EPERM without
@@ -69,47 +56,29 @@ pub fn load_device_program(program: &[Instruction]) -> Result<OwnedFd> {
         insns: program.as_ptr() as u64,
         // Only a program that calls helpers marked so needs a GPL license; this one calls none.
         license: c"MIT".as_ptr() as u64,
-        log_level: 0,
-        log_size: 0,
-        log_buf: 0,
-        kern_version: 0,
-        prog_flags: 0,
+        unused: [0; 6],
         prog_name: *b"jec_devices\0\0\0\0\0",
     };
+    let (call, size) = (libc::SYS_bpf, size_of::<Load>());
     // SAFETY: `load` and what its two pointers name outlive the call, and insn_cnt is the
     // length of `program` (of one longer than u32::MAX the kernel reads nothing: E2BIG).
-    let result = Errno::result(unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, size_of::<Load>())
-    });
-    // SAFETY: a successful BPF_PROG_LOAD gives a new descriptor (close-on-exec) that is ours alone.
-    let result = result.map(|fd| unsafe { OwnedFd::from_raw_fd(narrow(fd)) });
+    // What it makes is a new descriptor (close-on-exec) that is ours alone.
+    let result = unsafe { descriptor(libc::syscall(call, BPF_PROG_LOAD, &raw const load, size)) };
     let args = format_args!("BPF_PROG_LOAD, {{CGROUP_DEVICE, {count} instructions}}");
-    record("bpf", args, result)
+    record_fd("bpf", args, result)
 }
 
 /// Attaches a device program to a cgroup, beside those that are there already
 /// (BPF_F_ALLOW_MULTI): every program of the cgroup and of the cgroups above it
 /// has to say yes.
 pub fn attach_device_program(program: BorrowedFd, cgroup: BorrowedFd) -> Result<()> {
-    let attach = Attach {
-        target_fd: cgroup.as_raw_fd().unsigned_abs(),
-        attach_bpf_fd: program.as_raw_fd().unsigned_abs(),
-        attach_type: BPF_CGROUP_DEVICE,
-        attach_flags: BPF_F_ALLOW_MULTI,
-    };
+    let [cgroup, program] = [cgroup, program].map(|fd| fd.as_raw_fd().unsigned_abs());
+    // union bpf_attr of BPF_PROG_ATTACH: target_fd, attach_bpf_fd, attach_type, attach_flags.
+    let attach = [cgroup, program, BPF_CGROUP_DEVICE, BPF_F_ALLOW_MULTI];
+    let (call, size) = (libc::SYS_bpf, size_of_val(&attach));
     // SAFETY: `attach` outlives the call and has no pointers.
-    let result = Errno::result(unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_PROG_ATTACH, &raw const attach, size_of::<Attach>())
-    });
-    let args = format_args!(
-        "BPF_PROG_ATTACH, {{CGROUP_DEVICE, cgroup {}, program {}, BPF_F_ALLOW_MULTI}}",
-        cgroup.as_raw_fd(),
-        program.as_raw_fd()
-    );
-    record("bpf", args, result.map(drop))
-}
-
-/// syscall(2) gives a long; a descriptor always fits an int.
-fn narrow(fd: libc::c_long) -> RawFd {
-    RawFd::try_from(fd).unwrap_or(-1)
+    let result = unsafe { libc::syscall(call, BPF_PROG_ATTACH, attach.as_ptr(), size) };
+    let what = format_args!("CGROUP_DEVICE, cgroup {cgroup}, program {program}");
+    let args = format_args!("BPF_PROG_ATTACH, {{{what}, BPF_F_ALLOW_MULTI}}");
+    record("bpf", args, Errno::result(result))
 }

@@ -2,9 +2,10 @@
 
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
+use nix::sys::prctl;
 use nix::unistd::{Gid, Uid};
 
-use super::record;
+use super::record::{record, record_as};
 use crate::error::Result;
 
 /// setgroups(2).
@@ -37,48 +38,28 @@ pub fn getegid() -> u32 {
 
 /// prctl(2) PR_SET_KEEPCAPS: permitted survives the change from uid 0 to another.
 pub fn keep_capabilities() -> Result<()> {
-    let result = caps::securebits::set_keepcaps(true).map_err(|_| Errno::last());
-    record("prctl", format_args!("PR_SET_KEEPCAPS, 1"), result)
+    record("prctl", format_args!("PR_SET_KEEPCAPS, 1"), prctl::set_keepcaps(true))
 }
 
 /// prctl(2) PR_CAPBSET_DROP, for the capability of this number. EINVAL: the kernel has none such.
 pub fn drop_bounding(number: u8, name: &str) -> Result<()> {
     // SAFETY: only numbers are passed.
-    let result =
-        Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number)) });
-    record("prctl", format_args!("PR_CAPBSET_DROP, {name}"), result.map(drop))
+    let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number)) };
+    record("prctl", format_args!("PR_CAPBSET_DROP, {name}"), Errno::result(result))
 }
 
 /// capset(2): permitted, effective and inheritable in one call, as masks over
 /// capability numbers. One call, since three would pass through states that nobody asked for.
 pub fn capset(permitted: u64, effective: u64, inheritable: u64) -> Result<()> {
-    // _LINUX_CAPABILITY_VERSION_3 of <linux/capability.h>: two words of 32 capabilities.
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    #[repr(C)]
-    struct Word {
-        effective: u32,
-        permitted: u32,
-        inheritable: u32,
-    }
-    let half =
-        |set: u64, index: u32| u32::try_from((set >> (32 * index)) & 0xffff_ffff).unwrap_or(0);
-    let word = |index| Word {
-        effective: half(effective, index),
-        permitted: half(permitted, index),
-        inheritable: half(inheritable, index),
-    };
-    let header = Header { version: 0x2008_0522, pid: 0 };
-    let words = [word(0), word(1)];
-    // SAFETY: header and both words are whole and laid out as version 3 says.
-    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, words.as_ptr()) };
-    let args = format_args!(
-        "permitted={permitted:#x}, effective={effective:#x}, inheritable={inheritable:#x}"
-    );
-    record("capset", args, Errno::result(result).map(drop))
+    // <linux/capability.h>: _LINUX_CAPABILITY_VERSION_3, and 0 for the calling process.
+    let header = [0x2008_0522_u32, 0];
+    // Two structs of three words: first the lower 32 capabilities of each set, then the upper.
+    let sets = [effective, permitted, inheritable];
+    let words = [sets.map(|set| (set & 0xffff_ffff) as u32), sets.map(|set| (set >> 32) as u32)];
+    // SAFETY: header and both structs are whole and laid out as version 3 says.
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), words.as_ptr()) };
+    let rest = format_args!("effective={effective:#x}, inheritable={inheritable:#x}");
+    record("capset", format_args!("permitted={permitted:#x}, {rest}"), Errno::result(result))
 }
 
 /// prctl(2) PR_CAP_AMBIENT_CLEAR_ALL.
@@ -95,12 +76,11 @@ pub fn raise_ambient(capability: Capability) -> Result<()> {
 
 /// prctl(2) PR_SET_NO_NEW_PRIVS.
 pub fn set_no_new_privs() -> Result<()> {
-    let result = nix::sys::prctl::set_no_new_privs();
-    record("prctl", format_args!("PR_SET_NO_NEW_PRIVS, 1"), result)
+    record("prctl", format_args!("PR_SET_NO_NEW_PRIVS, 1"), prctl::set_no_new_privs())
 }
 
 /// prctl(2) PR_GET_NO_NEW_PRIVS.
 pub fn get_no_new_privs() -> Result<bool> {
-    let result = nix::sys::prctl::get_no_new_privs().map(i32::from);
-    Ok(record("prctl", format_args!("PR_GET_NO_NEW_PRIVS"), result)? == 1)
+    let result = prctl::get_no_new_privs();
+    record_as("prctl", format_args!("PR_GET_NO_NEW_PRIVS"), result, |set| i32::from(*set))
 }

@@ -1,6 +1,6 @@
 //! Files and directories, always relative to a descriptor.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -9,7 +9,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::unistd::{Gid, Uid, UnlinkatFlags};
 
-use super::record;
+use super::record::{errno, record, record_as, record_fd};
 use crate::error::Result;
 
 /// The working directory, where a call takes a directory: for paths of the host.
@@ -30,7 +30,7 @@ pub(super) fn flags<F: std::fmt::Debug>(flags: &F) -> String {
 /// openat(2) for paths of the host. `O_CLOEXEC` is always added.
 pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
     let result = nix::fcntl::openat(at, path, how | OFlag::O_CLOEXEC, Mode::from_bits_retain(mode));
-    record("openat", format_args!("{}, {path:?}, {}", dir(at), flags(&how)), result)
+    record_fd("openat", format_args!("{}, {path:?}, {}", dir(at), flags(&how)), result)
 }
 
 /// openat2(2) inside a tree that somebody else may own: `..` and absolute
@@ -62,7 +62,7 @@ pub fn openat2(
         }
     };
     let args = format_args!("{}, {path:?}, {}, {}", dir(at), flags(&how), flags(&resolve));
-    record("openat2", args, result)
+    record_fd("openat2", args, result)
 }
 
 /// mkdirat(2).
@@ -101,25 +101,24 @@ pub fn renameat(at: BorrowedFd, from: &CStr, to: &CStr) -> Result<()> {
 }
 
 /// readlinkat(2); an empty name reads the link that `at` itself is (`O_PATH|O_NOFOLLOW`).
-pub fn readlinkat(at: BorrowedFd, name: &CStr) -> Result<std::ffi::CString> {
+pub fn readlinkat(at: BorrowedFd, name: &CStr) -> Result<CString> {
     use std::os::unix::ffi::OsStringExt;
     let result = nix::fcntl::readlinkat(at, name)
-        .and_then(|text| std::ffi::CString::new(text.into_vec()).map_err(|_| Errno::EINVAL));
-    record("readlinkat", format_args!("{}, {name:?}", dir(at)), result)
+        .and_then(|text| CString::new(text.into_vec()).map_err(|_| Errno::EINVAL));
+    record_as("readlinkat", format_args!("{}, {name:?}", dir(at)), result, |text| {
+        format!("{text:?}")
+    })
 }
 
 /// What fstat(2) says of a descriptor.
 pub fn fstat(fd: BorrowedFd) -> Result<FileStat> {
-    let mut found = None;
-    let result = nix::sys::stat::fstat(fd).map(|stat| found = Some(stat));
-    record("fstat", format_args!("{}", fd.as_raw_fd()), result)?;
-    found.ok_or_else(|| crate::error::Error::differs("fstat", "a result", "none"))
+    record_as("fstat", format_args!("{}", fd.as_raw_fd()), nix::sys::stat::fstat(fd), |_| 0)
 }
 
 /// The magic number of the file system that `fd` is on (statfs(2)).
 pub fn filesystem_magic(fd: BorrowedFd) -> Result<i64> {
     let result = nix::sys::statfs::fstatfs(fd).map(|found| found.filesystem_type().0);
-    record("fstatfs", format_args!("{}", fd.as_raw_fd()), result)
+    record_as("fstatfs", format_args!("{}", fd.as_raw_fd()), result, |magic| *magic)
 }
 
 /// fchownat(2) of what `fd` itself is.
@@ -138,25 +137,23 @@ pub fn fchmod(fd: BorrowedFd, mode: u32) -> Result<()> {
 /// umask(2): sets the mask, returns the one before.
 pub fn umask(mask: u32) -> Result<u32> {
     let before = nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits();
-    record("umask", format_args!("{mask:#o}"), Ok(before))
+    record_as("umask", format_args!("{mask:#o}"), Ok(before), |before| *before)
 }
 
 /// write(2) of the whole of `bytes` in one call: what files of /proc, /sys and cgroupfs want.
 pub fn write(fd: BorrowedFd, bytes: &[u8]) -> Result<()> {
-    let result = match nix::unistd::write(fd, bytes) {
-        Ok(count) if count == bytes.len() => Ok(count),
-        Ok(_) => Err(Errno::EIO),
-        Err(errno) => Err(errno),
-    };
+    let whole = |count| if count == bytes.len() { Ok(count) } else { Err(Errno::EIO) };
+    let result = nix::unistd::write(fd, bytes).and_then(whole);
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
-    record("write", format_args!("{}, {text:?}, {}", fd.as_raw_fd(), bytes.len()), result).map(drop)
+    let args = format_args!("{}, {text:?}, {}", fd.as_raw_fd(), bytes.len());
+    record_as("write", args, result, |count| *count).map(drop)
 }
 
 /// read(2) once, into `buffer`.
 pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
     let room = buffer.len();
     let result = nix::unistd::read(fd, buffer);
-    record("read", format_args!("{}, …, {room}", fd.as_raw_fd()), result)
+    record_as("read", format_args!("{}, …, {room}", fd.as_raw_fd()), result, |count| *count)
 }
 
 /// fsync(2).
@@ -183,11 +180,10 @@ pub fn read_all(file: OwnedFd, name: &CStr, limit: usize) -> Result<String> {
     let result = std::fs::File::from(file).take(limit as u64 + 1).read_to_string(&mut text);
     let result = match result {
         Ok(count) if count > limit => Err(Errno::EFBIG),
-        Ok(count) => Ok(count),
         Err(error) if error.kind() == ErrorKind::InvalidData => Err(Errno::EILSEQ),
-        Err(error) => Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))),
+        other => other.map_err(errno),
     };
-    record("read", format_args!("{name:?}, …, {limit}"), result)?;
+    record_as("read", format_args!("{name:?}, …, {limit}"), result, |count| *count)?;
     Ok(text)
 }
 
@@ -210,5 +206,6 @@ pub fn executable(path: &CStr) -> Result<()> {
 /// write(2) once: how much was taken. For pipes and terminals.
 pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
     let result = nix::unistd::write(fd, bytes);
-    record("write", format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len()), result)
+    let args = format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len());
+    record_as("write", args, result, |count| *count)
 }

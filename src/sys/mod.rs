@@ -1,7 +1,7 @@
 //! The one door to the kernel: one wrapper for each system call.
 //!
 //! Nothing outside this folder may name `libc` or write `unsafe`. A wrapper
-//! has a safe signature, the kernel's own name, and ends in [`record()`], which
+//! has a safe signature, the kernel's own name, and ends in `record`, which
 //! remembers name, arguments and result: the text of an error and the text of
 //! an `--explain` line are therefore the same text. With the recorder off a
 //! call costs one branch more than the bare call.
@@ -26,4 +26,4 @@ pub mod socket;
 pub mod syscalls;
 pub mod terminal;
 
-pub use record::{Outcome, Recorder, record};
+pub use record::Recorder;

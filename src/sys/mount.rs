@@ -6,74 +6,38 @@
 //! all go through syscall(2). Constants are those of <linux/mount.h>.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+pub use libc::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use nix::errno::Errno;
-use nix::mount::MntFlags;
+use nix::mount::{MntFlags, MsFlags};
 
-use super::file::{HERE, dir};
-use super::record;
+use super::file::{HERE, dir, flags};
+use super::record::{descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
-/// open_tree(2): a detached copy rather than a handle.
-pub const OPEN_TREE_CLONE: u32 = 1;
 /// open_tree(2) and mount_setattr(2): with everything mounted below.
-pub const AT_RECURSIVE: u32 = 0x8000;
-const AT_EMPTY_PATH: u32 = 0x1000;
-const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
-const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
-const MOVE_MOUNT_EMPTY_PATHS: u32 = 0x4 | 0x40; // F_EMPTY_PATH | T_EMPTY_PATH
+pub const AT_RECURSIVE: u32 = libc::AT_RECURSIVE.cast_unsigned();
+const AT_EMPTY_PATH: u32 = libc::AT_EMPTY_PATH.cast_unsigned();
+const AT_SYMLINK_NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned();
 
-/// MOUNT_ATTR_RDONLY
-pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
-/// MOUNT_ATTR_NOSUID
-pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
-/// MOUNT_ATTR_NODEV
-pub const MOUNT_ATTR_NODEV: u64 = 0x4;
-/// MOUNT_ATTR_NOEXEC
-pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
-/// MOUNT_ATTR_NOATIME, one value of the field MOUNT_ATTR__ATIME
-pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
-/// MOUNT_ATTR_STRICTATIME, one value of the field MOUNT_ATTR__ATIME
-pub const MOUNT_ATTR_STRICTATIME: u64 = 0x20;
-/// MOUNT_ATTR_NODIRATIME
-pub const MOUNT_ATTR_NODIRATIME: u64 = 0x80;
-/// MOUNT_ATTR_IDMAP
-pub const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
-/// MOUNT_ATTR_NOSYMFOLLOW
-pub const MOUNT_ATTR_NOSYMFOLLOW: u64 = 0x20_0000;
-
-const ATTRIBUTE_NAMES: &[(u64, &str)] = &[
-    (MOUNT_ATTR_RDONLY, "RDONLY"),
-    (MOUNT_ATTR_NOSUID, "NOSUID"),
-    (MOUNT_ATTR_NODEV, "NODEV"),
-    (MOUNT_ATTR_NOEXEC, "NOEXEC"),
-    (MOUNT_ATTR_NOATIME, "NOATIME"),
-    (MOUNT_ATTR_STRICTATIME, "STRICTATIME"),
-    (MOUNT_ATTR_NODIRATIME, "NODIRATIME"),
-    (MOUNT_ATTR_IDMAP, "IDMAP"),
-    (MOUNT_ATTR_NOSYMFOLLOW, "NOSYMFOLLOW"),
-];
-const PROPAGATION_NAMES: &[(u64, &str)] = &[
-    (libc::MS_SHARED, "MS_SHARED"),
-    (libc::MS_SLAVE, "MS_SLAVE"),
-    (libc::MS_PRIVATE, "MS_PRIVATE"),
-    (libc::MS_UNBINDABLE, "MS_UNBINDABLE"),
-    (libc::MS_REC, "MS_REC"),
+const ATTRIBUTE_NAMES: [(u64, &str); 9] = [
+    (libc::MOUNT_ATTR_RDONLY, "RDONLY"),
+    (libc::MOUNT_ATTR_NOSUID, "NOSUID"),
+    (libc::MOUNT_ATTR_NODEV, "NODEV"),
+    (libc::MOUNT_ATTR_NOEXEC, "NOEXEC"),
+    (libc::MOUNT_ATTR_NOATIME, "NOATIME"),
+    (libc::MOUNT_ATTR_STRICTATIME, "STRICTATIME"),
+    (libc::MOUNT_ATTR_NODIRATIME, "NODIRATIME"),
+    (libc::MOUNT_ATTR_IDMAP, "IDMAP"),
+    (libc::MOUNT_ATTR_NOSYMFOLLOW, "NOSYMFOLLOW"),
 ];
 
-/// The names of the bits of `value`, joined by `|`; `0` when it is empty.
-fn names(table: &[(u64, &str)], value: u64) -> String {
-    let words: Vec<_> =
-        table.iter().filter(|(bit, _)| value & bit != 0).map(|(_, name)| *name).collect();
+/// The names of MOUNT_ATTR_* bits, joined by `|`; `0` when there are none.
+fn names(attributes: u64) -> String {
+    let set = ATTRIBUTE_NAMES.iter().filter(|(bit, _)| attributes & bit != 0);
+    let words: Vec<_> = set.map(|(_, name)| *name).collect();
     if words.is_empty() { "0".into() } else { words.join("|") }
-}
-
-/// Turns the result of syscall(2) into a descriptor that we own.
-fn descriptor(result: i64) -> nix::Result<OwnedFd> {
-    let fd = RawFd::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel just made this descriptor for us; nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// open_tree(2) of a path: `OPEN_TREE_CLONE` makes a detached copy, as a bind mount would be.
@@ -81,64 +45,59 @@ fn descriptor(result: i64) -> nix::Result<OwnedFd> {
 pub fn open_tree(at: BorrowedFd, path: &CStr, how: u32, follow: bool) -> Result<OwnedFd> {
     let empty = if path.is_empty() { AT_EMPTY_PATH } else { 0 };
     let nofollow = if follow { 0 } else { AT_SYMLINK_NOFOLLOW };
-    let bits = how | OPEN_TREE_CLOEXEC | empty | nofollow;
-    // SAFETY: `path` is NUL-terminated and outlives the call.
-    let result = unsafe { libc::syscall(libc::SYS_open_tree, at.as_raw_fd(), path.as_ptr(), bits) };
+    let (fd, bits) = (at.as_raw_fd(), how | libc::OPEN_TREE_CLOEXEC | empty | nofollow);
+    // SAFETY: `path` is NUL-terminated and outlives the call; the new descriptor is ours alone.
+    let result = unsafe { descriptor(libc::syscall(libc::SYS_open_tree, fd, path.as_ptr(), bits)) };
     let clone = if how & OPEN_TREE_CLONE == 0 { "0" } else { "OPEN_TREE_CLONE" };
     let recursive = if how & AT_RECURSIVE == 0 { "" } else { "|AT_RECURSIVE" };
-    let args = format_args!("{}, {path:?}, {clone}{recursive}", dir(at));
-    record("open_tree", args, descriptor(result))
+    record_fd("open_tree", format_args!("{}, {path:?}, {clone}{recursive}", dir(at)), result)
 }
 
 /// move_mount(2): puts the detached `mount` onto what `onto` refers to.
 pub fn move_mount(mount: BorrowedFd, onto: BorrowedFd) -> Result<()> {
     let (from, to, empty) = (mount.as_raw_fd(), onto.as_raw_fd(), c"".as_ptr());
+    let how = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: the empty path is a constant; both descriptors are open.
-    let result = unsafe {
-        libc::syscall(libc::SYS_move_mount, from, empty, to, empty, MOVE_MOUNT_EMPTY_PATHS)
-    };
-    record("move_mount", format_args!("{from}, \"\", {to}, \"\""), Errno::result(result).map(drop))
+    let result = unsafe { libc::syscall(libc::SYS_move_mount, from, empty, to, empty, how) };
+    record("move_mount", format_args!("{from}, \"\", {to}, \"\""), Errno::result(result))
 }
 
 /// fsopen(2): a new instance of a file system, to be configured.
 pub fn fsopen(fstype: &CStr) -> Result<OwnedFd> {
-    const FSOPEN_CLOEXEC: u32 = 1;
-    // SAFETY: `fstype` is NUL-terminated and outlives the call.
-    let result = unsafe { libc::syscall(libc::SYS_fsopen, fstype.as_ptr(), FSOPEN_CLOEXEC) };
-    record("fsopen", format_args!("{fstype:?}"), descriptor(result))
+    let (name, how) = (fstype.as_ptr(), libc::FSOPEN_CLOEXEC);
+    // SAFETY: `fstype` is NUL-terminated and outlives the call; the new descriptor is ours alone.
+    let result = unsafe { descriptor(libc::syscall(libc::SYS_fsopen, name, how)) };
+    record_fd("fsopen", format_args!("{fstype:?}"), result)
 }
 
 /// fsconfig(2) with one parameter: a string when it has a value, a flag when it has none.
 pub fn fsconfig_set(fs: BorrowedFd, key: &CStr, value: Option<&CStr>) -> Result<()> {
-    let (command, word) = if value.is_some() { (1, "SET_STRING") } else { (0, "SET_FLAG") };
-    let pointer = value.map_or(std::ptr::null(), CStr::as_ptr);
-    let fd = fs.as_raw_fd();
+    let (fd, name) = (fs.as_raw_fd(), key.as_ptr());
+    let (command, word, text) = match value {
+        Some(text) => (libc::FSCONFIG_SET_STRING, "SET_STRING", text.as_ptr()),
+        None => (libc::FSCONFIG_SET_FLAG, "SET_FLAG", std::ptr::null()),
+    };
     // SAFETY: key and value are NUL-terminated and outlive the call; a flag has no value.
-    let result =
-        unsafe { libc::syscall(libc::SYS_fsconfig, fd, command, key.as_ptr(), pointer, 0) };
+    let result = unsafe { libc::syscall(libc::SYS_fsconfig, fd, command, name, text, 0) };
     let args = format_args!("{fd}, {word}, {key:?}, {:?}", value.unwrap_or(c""));
-    record("fsconfig", args, Errno::result(result).map(drop))
+    record("fsconfig", args, Errno::result(result))
 }
 
 /// fsconfig(2) FSCONFIG_CMD_CREATE: the instance comes to life.
 pub fn fsconfig_create(fs: BorrowedFd) -> Result<()> {
-    const FSCONFIG_CMD_CREATE: u32 = 6;
+    let (fd, command) = (fs.as_raw_fd(), libc::FSCONFIG_CMD_CREATE);
     let null = std::ptr::null::<libc::c_char>();
-    let fd = fs.as_raw_fd();
     // SAFETY: the command takes no key and no value.
-    let result =
-        unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, null, null, 0) };
-    record("fsconfig", format_args!("{fd}, CMD_CREATE"), Errno::result(result).map(drop))
+    let result = unsafe { libc::syscall(libc::SYS_fsconfig, fd, command, null, null, 0) };
+    record("fsconfig", format_args!("{fd}, CMD_CREATE"), Errno::result(result))
 }
 
 /// fsmount(2): a detached mount of the instance, with these MOUNT_ATTR_* attributes.
 pub fn fsmount(fs: BorrowedFd, attributes: u64) -> Result<OwnedFd> {
-    const FSMOUNT_CLOEXEC: u32 = 1;
-    let fd = fs.as_raw_fd();
-    // SAFETY: only numbers are passed.
-    let result = unsafe { libc::syscall(libc::SYS_fsmount, fd, FSMOUNT_CLOEXEC, attributes) };
-    let args = format_args!("{fd}, {}", names(ATTRIBUTE_NAMES, attributes));
-    record("fsmount", args, descriptor(result))
+    let (fd, how) = (fs.as_raw_fd(), libc::FSMOUNT_CLOEXEC);
+    // SAFETY: only numbers are passed; the new descriptor is ours alone.
+    let result = unsafe { descriptor(libc::syscall(libc::SYS_fsmount, fd, how, attributes)) };
+    record_fd("fsmount", format_args!("{fd}, {}", names(attributes)), result)
 }
 
 /// What mount_setattr(2) is asked to change.
@@ -168,47 +127,32 @@ pub fn mount_setattr_root(change: Change) -> Result<()> {
 
 fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<()> {
     // The atime settings are one field: setting any of them clears the whole field first.
-    const MOUNT_ATTR__ATIME: u64 = 0x70;
-    let atime = if change.set & MOUNT_ATTR__ATIME == 0 { 0 } else { MOUNT_ATTR__ATIME };
-    let user_namespace = change.user_namespace.map_or(0, |fd| fd.as_raw_fd());
+    let sets_atime = change.set & libc::MOUNT_ATTR__ATIME != 0;
     let attributes = libc::mount_attr {
         attr_set: change.set,
-        attr_clr: change.clear | atime,
+        attr_clr: change.clear | if sets_atime { libc::MOUNT_ATTR__ATIME } else { 0 },
         propagation: change.propagation,
-        userns_fd: u64::try_from(user_namespace).unwrap_or(0),
+        userns_fd: change.user_namespace.map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into()),
     };
-    let recursive = if change.recursive { AT_RECURSIVE } else { 0 };
-    let size = size_of::<libc::mount_attr>();
+    let (recursive, word) =
+        if change.recursive { (AT_RECURSIVE, "AT_RECURSIVE") } else { (0, "0") };
+    let (fd, bits, changed) = (at.as_raw_fd(), AT_EMPTY_PATH | recursive, &raw const attributes);
+    let (name, size) = (path.as_ptr(), size_of::<libc::mount_attr>());
     // SAFETY: `path` is NUL-terminated, `attributes` is a whole struct of the size given.
-    let result = unsafe {
-        let bits = AT_EMPTY_PATH | recursive;
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            at.as_raw_fd(),
-            path.as_ptr(),
-            bits,
-            &raw const attributes,
-            size,
-        )
-    };
-    let shown = format_args!(
-        "{}, {path:?}, {}, set={}, clear={}, propagation={}",
-        dir(at),
-        if change.recursive { "AT_RECURSIVE" } else { "0" },
-        names(ATTRIBUTE_NAMES, change.set),
-        names(ATTRIBUTE_NAMES, change.clear),
-        names(PROPAGATION_NAMES, change.propagation),
-    );
-    record("mount_setattr", shown, Errno::result(result).map(drop))
+    let result = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, name, bits, changed, size) };
+    let (set, clear) = (names(change.set), names(change.clear));
+    let propagation = flags(&MsFlags::from_bits_retain(change.propagation));
+    let changes = format_args!("set={set}, clear={clear}, propagation={propagation}");
+    let args = format_args!("{}, {path:?}, {word}, {changes}", dir(at));
+    record("mount_setattr", args, Errno::result(result))
 }
 
 /// The MOUNT_ATTR_* of RDONLY, NOSUID, NODEV, NOEXEC that the mount really has (fstatfs(2)).
 pub fn attributes(mount: BorrowedFd) -> Result<u64> {
     // ST_RDONLY 1, ST_NOSUID 2, ST_NODEV 4, ST_NOEXEC 8: the same bits as MOUNT_ATTR_*.
-    let result = nix::sys::statvfs::fstatvfs(mount)
-        .map(|found| i64::from_ne_bytes(found.flags().bits().to_ne_bytes()));
-    let bits = record("fstatfs", format_args!("{}", mount.as_raw_fd()), result)?;
-    Ok(u64::from_ne_bytes(bits.to_ne_bytes()) & 0xf)
+    let result = nix::sys::statvfs::fstatvfs(mount).map(|found| found.flags().bits());
+    let args = format_args!("{}", mount.as_raw_fd());
+    record_as("fstatfs", args, result, |bits| *bits).map(|bits| bits & 0xf)
 }
 
 /// umount2(2) with MNT_DETACH: away now, gone when the last user is.
@@ -224,8 +168,8 @@ pub fn pivot_root(new: &CStr, old: &CStr) -> Result<()> {
 
 /// mount(2) with MS_MOVE: `.` becomes the root where pivot_root cannot (an initramfs).
 pub fn move_to_root(path: &CStr) -> Result<()> {
-    let flags = nix::mount::MsFlags::MS_MOVE;
-    let result = nix::mount::mount(Some(path), c"/", None::<&CStr>, flags, None::<&CStr>);
+    let nothing = None::<&CStr>;
+    let result = nix::mount::mount(Some(path), c"/", nothing, MsFlags::MS_MOVE, nothing);
     record("mount", format_args!("{path:?}, \"/\", NULL, MS_MOVE, NULL"), result)
 }
 

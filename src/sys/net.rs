@@ -1,11 +1,12 @@
-//! The loopback device.
+//! The loopback device, and the names of the machine.
 
+use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-use super::record;
+use super::record::{record, record_fd};
 use crate::error::Result;
 
 /// IFF_UP of <linux/if.h>, in the width that ifreq has.
@@ -13,39 +14,29 @@ const IFF_UP: libc::c_short = 1;
 
 /// Brings `lo` up in the current network namespace (netdevice(7), SIOCSIFFLAGS).
 pub fn loopback_up() -> Result<()> {
-    let kind = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
-    let socket = record(
-        "socket",
-        format_args!("AF_INET, SOCK_DGRAM, 0"),
-        socket(kind.0, kind.1, kind.2, None),
-    )?;
+    let result = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+    let socket = record_fd("socket", format_args!("AF_INET, SOCK_DGRAM, 0"), result)?;
+    let (fd, request) = (socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl);
     // SAFETY: an all-zero ifreq is an empty name and no flags.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
-        *to = libc::c_char::from_ne_bytes([*from]);
+    let mut device: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in device.ifr_name.iter_mut().zip(*b"lo") {
+        *to = libc::c_char::from_ne_bytes([from]);
     }
-    request.ifr_ifru.ifru_flags = IFF_UP;
-    // SAFETY: `request` is a whole ifreq with a NUL-terminated name.
-    let result = Errno::result(unsafe {
-        libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl, &raw const request)
-    });
-    record(
-        "ioctl",
-        format_args!("{}, SIOCSIFFLAGS, lo, IFF_UP", socket.as_raw_fd()),
-        result.map(drop),
-    )
+    device.ifr_ifru.ifru_flags = IFF_UP;
+    // SAFETY: `device` is a whole ifreq with a NUL-terminated name.
+    let result = unsafe { libc::ioctl(fd, request, &raw const device) };
+    record("ioctl", format_args!("{fd}, SIOCSIFFLAGS, lo, IFF_UP"), Errno::result(result))
 }
 
 /// sethostname(2).
-pub fn sethostname(name: &std::ffi::CStr) -> Result<()> {
+pub fn sethostname(name: &CStr) -> Result<()> {
     let text = name.to_string_lossy();
     record("sethostname", format_args!("{text:?}"), nix::unistd::sethostname(&*text))
 }
 
 /// setdomainname(2).
-pub fn setdomainname(name: &std::ffi::CStr) -> Result<()> {
-    let bytes = name.to_bytes();
+pub fn setdomainname(name: &CStr) -> Result<()> {
     // SAFETY: the pointer is valid for the length given.
-    let result = unsafe { libc::setdomainname(bytes.as_ptr().cast(), bytes.len()) };
-    record("setdomainname", format_args!("{name:?}"), Errno::result(result).map(drop))
+    let result = unsafe { libc::setdomainname(name.as_ptr(), name.count_bytes()) };
+    record("setdomainname", format_args!("{name:?}"), Errno::result(result))
 }

@@ -1,15 +1,17 @@
 //! Processes: making them, watching them, becoming another program.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sched::CloneFlags;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::file::flags;
-use super::record;
+use super::record::{again, descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
 /// A process of ours, behind its pidfd: the number alone may be reused, the descriptor not.
@@ -41,6 +43,18 @@ impl End {
     }
 }
 
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signaled(signal) => {
+                let name = Signal::try_from(*signal).map_or("a signal", Signal::as_str);
+                write!(f, "killed by {name}")
+            }
+        }
+    }
+}
+
 /// Where a new process goes.
 #[derive(Debug, Default)]
 pub struct CloneInto<'fd> {
@@ -57,39 +71,41 @@ pub fn clone3(
     into: &CloneInto,
     child: impl FnOnce() -> std::convert::Infallible,
 ) -> Result<Child> {
-    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     let mut pidfd: RawFd = -1;
-    // SAFETY: all-zero is what clone3(2) documents for an argument that is not used.
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = namespaces.bits().cast_unsigned().into();
-    args.flags |= u64::from(libc::CLONE_PIDFD.cast_unsigned());
-    args.pidfd = (&raw mut pidfd) as u64;
-    if into.beside {
-        // The exit signal is then the one that our own parent chose for us.
-        args.flags |= u64::from(libc::CLONE_PARENT.cast_unsigned());
-    } else {
-        args.exit_signal = libc::SIGCHLD.cast_unsigned().into();
-    }
-    if let Some(cgroup) = into.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or(u64::MAX);
-    }
-    // SAFETY: no CLONE_VM: the child has its own copy of memory and stack, as after fork(2), and
-    // this process has one thread, so that no lock of the allocator can be held by another.
-    let result = Errno::result(unsafe {
-        libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>())
-    });
+    let args = clone_args(namespaces, into, &mut pidfd);
+    // SAFETY: `args` and `pidfd` outlive the call. No CLONE_VM: the child has its own copy of
+    // memory and stack, as after fork(2), and this process has one thread, so that no lock of
+    // the allocator can be held by another.
+    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
+    let result = Errno::result(result);
     if result == Ok(0) {
         child();
     }
-    let pid = result.and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
-    let cgroup =
-        into.cgroup.map_or(String::new(), |fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
+    let result = result.and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
+    let cgroup = into.cgroup.map(|fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
+    let cgroup = cgroup.unwrap_or_default();
     let beside = if into.beside { "|CLONE_PARENT" } else { "" };
     let shown = format_args!("{}|CLONE_PIDFD{beside}{cgroup}", flags(&namespaces));
-    let pid = record("clone3", shown, pid)?;
+    let pid = record_as("clone3", shown, result, |pid| *pid)?;
     // SAFETY: the kernel stored a new descriptor in `pidfd`, ours alone.
     Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// What clone3(2) is asked for; the kernel stores the new process's descriptor in `pidfd`.
+fn clone_args(namespaces: CloneFlags, into: &CloneInto, pidfd: &mut RawFd) -> libc::clone_args {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000; // <linux/sched.h>
+    // Beside us, the exit signal is the one that our own parent chose for us.
+    let (beside, signal) = if into.beside { (libc::CLONE_PARENT, 0) } else { (0, libc::SIGCHLD) };
+    // SAFETY: all-zero is what clone3(2) documents for an argument that is not used.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = (namespaces.bits() | libc::CLONE_PIDFD | beside).cast_unsigned().into();
+    args.exit_signal = signal.cast_unsigned().into();
+    args.pidfd = (&raw mut *pidfd) as u64;
+    if let Some(cgroup) = into.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
+    }
+    args
 }
 
 /// _exit(2): the end of a child that did not become another program.
@@ -100,23 +116,18 @@ pub fn exit_now(status: u8) -> ! {
 
 /// pidfd_open(2).
 pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
-    // SAFETY: only numbers are passed; the result is a new descriptor.
-    let result = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
-        .and_then(|fd| RawFd::try_from(fd).map_err(|_| Errno::EBADF))
-        // SAFETY: as above, the kernel made it for us.
-        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    record("pidfd_open", format_args!("{pid}"), result)
+    // SAFETY: only numbers are passed; the new descriptor is ours alone.
+    let result = unsafe { descriptor(libc::syscall(libc::SYS_pidfd_open, pid, 0)) };
+    record_fd("pidfd_open", format_args!("{pid}"), result)
 }
 
 /// pidfd_send_signal(2).
 pub fn pidfd_send_signal(pidfd: BorrowedFd, signal: i32) -> Result<()> {
-    let fd = pidfd.as_raw_fd();
-    let no_info = std::ptr::null::<libc::siginfo_t>();
+    let (fd, no_info) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
     // SAFETY: only numbers and a null pointer are passed.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };
-    let name = nix::sys::signal::Signal::try_from(signal).map_or("signal", |known| known.as_str());
-    let args = format_args!("{fd}, {name} ({signal})");
-    record("pidfd_send_signal", args, Errno::result(result).map(drop))
+    let name = Signal::try_from(signal).map_or("signal", Signal::as_str);
+    record("pidfd_send_signal", format_args!("{fd}, {name} ({signal})"), Errno::result(result))
 }
 
 /// waitid(2): waits for the child and takes its status.
@@ -131,32 +142,44 @@ pub fn wait_now(child: &Child) -> Result<Option<End>> {
 
 fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
     let pid = Pid::from_raw(child.pid);
-    let result = loop {
-        match nix::sys::wait::waitid(Id::Pid(pid), how | WaitPidFlag::__WALL) {
-            Err(Errno::EINTR) => {}
-            Ok(WaitStatus::Exited(_, status)) => break Ok(Some(End::Exited(status))),
-            Ok(WaitStatus::Signaled(_, signal, _)) => {
-                break Ok(Some(End::Signaled(signal as i32)));
-            }
-            other => break other.map(|_| None),
-        }
+    let result = again(|| waitid(Id::Pid(pid), how | WaitPidFlag::__WALL));
+    let result = result.map(|status| Some(ended(status)?.1));
+    let args = format_args!("P_PID, {}, {}", child.pid, flags(&how));
+    record_as("waitid", args, result, |end| end.map_or("0".into(), |end| end.to_string()))
+}
+
+/// waitid(2) for any child that has ended, without waiting: its number and its end.
+pub fn reap() -> Result<Option<(i32, End)>> {
+    let result = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+        // Nobody is left to wait for.
+        Err(Errno::ECHILD) => Ok(None),
+        other => other.map(ended),
     };
-    record("waitid", format_args!("P_PID, {}, {}", child.pid, flags(&how)), result)
+    let args = format_args!("P_ALL, WEXITED|WNOHANG");
+    record_as("waitid", args, result, |ended| ended.map_or(0, |(pid, _)| pid))
+}
+
+/// Who has ended, and how; none while the child lives.
+fn ended(status: WaitStatus) -> Option<(i32, End)> {
+    match status {
+        WaitStatus::Exited(pid, status) => Some((pid.as_raw(), End::Exited(status))),
+        WaitStatus::Signaled(pid, signal, _) => Some((pid.as_raw(), End::Signaled(signal as i32))),
+        _ => None,
+    }
 }
 
 /// execve(2): returns only when it failed.
-pub fn execve(path: &CStr, args: &[CString], env: &[CString]) -> Result<std::convert::Infallible> {
+pub fn execve(path: &CStr, args: &[CString], env: &[CString]) -> Result<()> {
     announce("execve", path, args);
-    let result = nix::unistd::execve(path, args, env).map(|never| match never {});
-    record::<()>("execve", format_args!("{path:?}, {args:?}, {} variables", env.len()), result)?;
-    Err(crate::error::Error::differs("execve", "no return", "a return"))
+    let result = nix::unistd::execve(path, args, env);
+    record("execve", format_args!("{path:?}, {args:?}, {} variables", env.len()), result)
 }
 
 /// execveat(2) of what `file` itself is.
 pub fn execve_file(file: BorrowedFd, args: &[CString], env: &[CString]) -> Result<()> {
     announce("execveat", c"", args);
     let how = nix::fcntl::AtFlags::AT_EMPTY_PATH;
-    let result = nix::unistd::execveat(file, c"", args, env, how).map(|never| match never {});
+    let result = nix::unistd::execveat(file, c"", args, env, how);
     record("execveat", format_args!("{}, \"\", {args:?}", file.as_raw_fd()), result)
 }
 
@@ -185,64 +208,27 @@ pub fn kinds(namespaces: CloneFlags) -> String {
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
 pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
-    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
     let fd = namespace.as_raw_fd();
     // SAFETY: the request takes no argument and returns a number.
-    let result = Errno::result(unsafe { libc::ioctl(fd, NS_GET_NSTYPE) });
-    record("ioctl", format_args!("{fd}, NS_GET_NSTYPE"), result).map(CloneFlags::from_bits_retain)
+    let result = Errno::result(unsafe { libc::ioctl(fd, libc::NS_GET_NSTYPE) });
+    record_as("ioctl", format_args!("{fd}, NS_GET_NSTYPE"), result, |kind| *kind)
+        .map(CloneFlags::from_bits_retain)
 }
 
 /// Waits until a process has ended, by its pidfd, and takes its status when it
 /// is our child. ETIMEDOUT when it has not within `patience`.
 pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout};
-    use std::os::fd::AsFd;
     let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
     let mut entries = [PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)];
-    let result = loop {
-        match nix::poll::poll(&mut entries, timeout) {
-            Err(Errno::EINTR) => {}
-            Ok(0) => break Err(Errno::ETIMEDOUT),
-            other => break other,
-        }
+    let result = match again(|| nix::poll::poll(&mut entries, timeout)) {
+        Ok(0) => Err(Errno::ETIMEDOUT),
+        other => other,
     };
-    record("poll", format_args!("pidfd of {}, {patience:?}", child.pid), result)?;
+    let args = format_args!("pidfd of {}, {patience:?}", child.pid);
+    record_as("poll", args, result, |count| *count)?;
     match wait_now(child) {
         // ECHILD: another jec's child, or one whose status has been taken.
         Err(error) if error.is(Errno::ECHILD) => Ok(()),
         other => other.map(drop),
     }
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exited(status) => write!(f, "exit status {status}"),
-            Self::Signaled(signal) => {
-                let known = nix::sys::signal::Signal::try_from(*signal);
-                write!(f, "killed by {}", known.map_or("a signal", |known| known.as_str()))
-            }
-        }
-    }
-}
-
-/// waitid(2) for any child that has ended, without waiting: its number and its end.
-pub fn reap() -> Result<Option<(i32, End)>> {
-    let how = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
-    let mut ended = None;
-    let result = match nix::sys::wait::waitid(Id::All, how) {
-        Ok(WaitStatus::Exited(pid, status)) => {
-            ended = Some((pid.as_raw(), End::Exited(status)));
-            Ok(pid.as_raw())
-        }
-        Ok(WaitStatus::Signaled(pid, signal, _)) => {
-            ended = Some((pid.as_raw(), End::Signaled(signal as i32)));
-            Ok(pid.as_raw())
-        }
-        // ECHILD: nobody is left to wait for.
-        Ok(_) | Err(Errno::ECHILD) => Ok(0),
-        Err(errno) => Err(errno),
-    };
-    record("waitid", format_args!("P_ALL, WEXITED|WNOHANG"), result)?;
-    Ok(ended)
 }

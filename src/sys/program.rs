@@ -3,7 +3,7 @@
 
 use nix::errno::Errno;
 
-use super::record;
+use super::record::{errno, record, record_as};
 use crate::error::Result;
 
 /// Starts a program with no signal blocked: blocked ones are inherited, and
@@ -12,14 +12,9 @@ pub fn spawn_unblocked(command: &mut std::process::Command) -> Result<std::proce
     use std::os::unix::process::CommandExt;
     let unblock = || Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?);
     // SAFETY: between fork and execve only rt_sigprocmask(2) is called, which is async-signal-safe.
-    let result = unsafe { command.pre_exec(unblock) }.spawn();
-    let (result, child) = match result {
-        Ok(child) => (Ok(()), Some(child)),
-        Err(error) => (Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))), None),
-    };
+    let result = unsafe { command.pre_exec(unblock) }.spawn().map_err(errno);
     let program = command.get_program().display();
-    record("execve", format_args!("{program}, {:?}", command.get_args()), result)?;
-    child.ok_or_else(|| crate::error::Error::differs("execve", "a process", "none"))
+    record_as("execve", format_args!("{program}, {:?}", command.get_args()), result, |_| 0)
 }
 
 /// Runs a helper of the host (newuidmap, newgidmap) to its end, with an
@@ -32,12 +27,11 @@ pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
         .stdin(std::process::Stdio::null())
         .output();
     let (said, result) = match result {
-        Ok(output) if output.status.success() => (String::new(), Ok(())),
-        Ok(output) => {
-            (String::from_utf8_lossy(&output.stderr).trim().to_string(), Err(Errno::EPERM))
-        }
-        Err(error) => (String::new(), Err(Errno::from_raw(error.raw_os_error().unwrap_or(0)))),
+        Ok(output) if output.status.success() => (Vec::new(), Ok(())),
+        Ok(output) => (output.stderr, Err(Errno::EPERM)),
+        Err(error) => (Vec::new(), Err(errno(error))),
     };
-    let said = if said.is_empty() { said } else { format!(" [{said}]") };
+    let said = String::from_utf8_lossy(&said);
+    let said = if said.trim().is_empty() { String::new() } else { format!(" [{}]", said.trim()) };
     record(program, format_args!("{}{said}", args.join(", ")), result)
 }

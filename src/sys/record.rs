@@ -1,8 +1,11 @@
 //! The recorder: what `--explain` prints, and what an error quotes.
 
-use std::fmt::{self, Write as _};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::fmt::{Arguments, Display};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 
@@ -12,78 +15,61 @@ static SINK: AtomicI32 = AtomicI32::new(-1);
 /// Whether that is a terminal, where a stage's name can be bold.
 static COLOUR: AtomicBool = AtomicBool::new(false);
 
-/// A successful result, as strace would show it after the `=`.
-pub trait Outcome {
-    /// The text after `=`.
-    fn shown(&self) -> String;
+/// Ends the wrapper of a call that tells nothing but its success, shown as 0.
+pub fn record<T>(name: &str, args: Arguments, result: nix::Result<T>) -> Result<()> {
+    record_as(name, args, result, |_| 0).map(drop)
 }
 
-impl Outcome for () {
-    fn shown(&self) -> String {
-        "0".into()
-    }
-}
-impl Outcome for OwnedFd {
-    fn shown(&self) -> String {
-        self.as_raw_fd().to_string()
-    }
-}
-impl Outcome for Option<OwnedFd> {
-    fn shown(&self) -> String {
-        self.as_ref().map_or("0".into(), Outcome::shown)
-    }
-}
-impl Outcome for Option<super::process::End> {
-    fn shown(&self) -> String {
-        self.as_ref().map_or("0".into(), ToString::to_string)
-    }
-}
-impl Outcome for i32 {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
-impl Outcome for u32 {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
-impl Outcome for i64 {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
-impl Outcome for usize {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
-impl Outcome for std::ffi::CString {
-    fn shown(&self) -> String {
-        format!("{self:?}")
-    }
+/// Ends the wrapper of a call that makes a descriptor.
+pub fn record_fd(name: &str, args: Arguments, result: nix::Result<OwnedFd>) -> Result<OwnedFd> {
+    record_as(name, args, result, AsRawFd::as_raw_fd)
 }
 
 /// Ends every wrapper: turns an errno into an [`Error`] that names the call and
 /// its arguments, and tells the recorder. The arguments are formatted only
-/// when someone reads them.
-pub fn record<T: Outcome>(
+/// when someone reads them; `shown` gives what strace would show after the `=`.
+pub fn record_as<T, S: Display>(
     name: &str,
-    args: fmt::Arguments<'_>,
+    args: Arguments,
     result: nix::Result<T>,
+    shown: impl FnOnce(&T) -> S,
 ) -> Result<T> {
-    if SINK.load(Ordering::Relaxed) >= 0 {
-        let shown = match &result {
-            Ok(value) => value.shown(),
-            Err(errno) => format!("-1 {errno:?}"),
-        };
-        Recorder::line(format_args!("    {name}({args}) = {shown}"));
+    if Recorder::is_on() {
+        match &result {
+            Ok(value) => Recorder::line(format_args!("    {name}({args}) = {}", shown(value))),
+            Err(errno) => Recorder::line(format_args!("    {name}({args}) = -1 {errno:?}")),
+        }
     }
     result.map_err(|errno| Error::Call {
         name: name.into(),
         args: shortened(args.to_string()),
         errno: errno as i32,
     })
+}
+
+/// The errno inside an error of the standard library.
+pub fn errno(error: io::Error) -> Errno {
+    Errno::try_from(error).unwrap_or(Errno::EIO)
+}
+
+/// Makes a call again for as long as a signal interrupts it.
+pub fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// The descriptor that a call has returned.
+///
+/// # Safety
+/// `value` comes from a call that makes a new descriptor, and nobody else takes it.
+pub unsafe fn descriptor(value: impl Into<libc::c_long>) -> nix::Result<OwnedFd> {
+    let fd = RawFd::try_from(Errno::result(value.into())?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: it was made for us just now, and is owned by nobody yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// An error has to fit into a message, and a screen: arguments may be megabytes (execve).
@@ -115,11 +101,6 @@ impl Recorder {
         SINK.load(Ordering::Relaxed) >= 0
     }
 
-    /// The descriptor explanations go to: the walker must not close it early.
-    pub fn sink() -> RawFd {
-        SINK.load(Ordering::Relaxed)
-    }
-
     /// Silent for a while; what is returned goes to [`Self::resume`].
     pub fn pause() -> RawFd {
         SINK.swap(-1, Ordering::Relaxed)
@@ -142,11 +123,11 @@ impl Recorder {
 
     /// Writes one line in a single write(2), so that lines of three processes never mix.
     /// A reader that went away costs the explanation, not the container.
-    pub fn line(text: fmt::Arguments<'_>) {
-        let mut line = String::new();
-        if writeln!(line, "{text}").is_ok() && Self::is_on() {
+    pub fn line(text: Arguments) {
+        let (sink, line) = (SINK.load(Ordering::Relaxed), format!("{text}\n"));
+        if sink >= 0 {
             // SAFETY: the buffer is valid for its length; SINK is open while it is not -1.
-            unsafe { libc::write(Self::sink(), line.as_ptr().cast(), line.len()) };
+            unsafe { libc::write(sink, line.as_ptr().cast(), line.len()) };
         }
     }
 }

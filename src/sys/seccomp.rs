@@ -1,11 +1,11 @@
 //! seccomp(2): loading a filter, and asking what the kernel knows.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use seccompiler::sock_filter;
 
-use super::record;
+use super::record::{descriptor, record_as};
 use crate::error::Result;
 
 /// The calling thread, and whatever it executes, obeys `program` from now on.
@@ -22,22 +22,20 @@ pub fn load(program: &[sock_filter], flags: u64) -> Result<Option<OwnedFd>> {
     // SAFETY: `header` points to `len` instructions (both structs are the C
     // one), which live until the call returns; the kernel only reads them.
     let value = unsafe { libc::syscall(libc::SYS_seccomp, set, flags, &raw const header) };
-    record(
-        "seccomp",
-        format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, {} instructions", program.len()),
-        Errno::result(value).and_then(|value| listener(value, flags)),
-    )
+    let result = Errno::result(value).and_then(|value| listener(value, flags));
+    let count = program.len();
+    let args = format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, {count} instructions");
+    record_as("seccomp", args, result, |made| made.as_ref().map_or(0, AsRawFd::as_raw_fd))
 }
 
 /// What a successful load returns: a descriptor with NEW_LISTENER, else 0. With
 /// TSYNC alone a positive number is the thread that could not follow.
 fn listener(value: libc::c_long, flags: u64) -> nix::Result<Option<OwnedFd>> {
-    let has_listener = flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
-    match (RawFd::try_from(value), has_listener) {
+    match flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER {
+        0 if value == 0 => Ok(None),
+        0 => Err(Errno::ESRCH),
         // SAFETY: the kernel has just made this descriptor for us.
-        (Ok(fd), true) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
-        (Ok(0), false) => Ok(None),
-        _ => Err(Errno::ESRCH),
+        _ => unsafe { descriptor(value) }.map(Some),
     }
 }
 
@@ -49,13 +47,13 @@ pub fn flags_supported(flags: u64) -> Result<bool> {
     // SAFETY: a null program is refused; nothing is read or changed.
     let value = unsafe { libc::syscall(libc::SYS_seccomp, set, flags, none) };
     let result = match Errno::result(value) {
-        Err(Errno::EFAULT) => Ok(1),
-        Err(Errno::EINVAL) => Ok(0),
+        Err(Errno::EFAULT) => Ok(true),
+        Err(Errno::EINVAL) => Ok(false),
         Err(errno) => Err(errno),
         Ok(_) => Err(Errno::EIO),
     };
-    record("seccomp", format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, NULL"), result)
-        .map(|known: i32| known == 1)
+    let args = format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, NULL");
+    record_as("seccomp", args, result, |known| i32::from(*known))
 }
 
 #[cfg(test)]

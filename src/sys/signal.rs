@@ -2,13 +2,20 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+pub use libc::SIGWINCH as RESIZED;
+pub use libc::{SIGCHLD as CHILD, SIGCONT as CONTINUE, SIGPIPE as PIPE, SIGSTOP as STOP};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::record;
+use super::record::{again, record, record_as};
 use crate::error::Result;
+
+/// To be woken up when something can be read.
+pub const READ: PollFlags = PollFlags::POLLIN;
+/// To be woken up when something can be written.
+pub const WRITE: PollFlags = PollFlags::POLLOUT;
 
 /// Blocks every signal that can be blocked and returns the descriptor that tells of them.
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
@@ -20,19 +27,15 @@ pub fn as_messages() -> Result<SignalFd> {
     {
         set.remove(fault);
     }
-    let result = nix::sys::signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None);
-    record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), result)?;
+    record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), set.thread_block())?;
     let result = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-    let mut made = None;
-    let result = result.map(|fd| made = Some(fd));
-    record("signalfd4", format_args!("-1, all but the faults, SFD_CLOEXEC"), result)?;
-    made.ok_or_else(|| crate::error::Error::differs("signalfd4", "a descriptor", "none"))
+    record_as("signalfd4", format_args!("-1, all but the faults, SFD_CLOEXEC"), result, |_| 0)
 }
 
-/// The next signal that has come, if any: its number and who sent it (pid 0: the kernel).
-pub fn next(signals: &SignalFd) -> Option<(i32, i32)> {
+/// The number of the next signal that has come, if any.
+pub fn next(signals: &SignalFd) -> Option<i32> {
     let info = signals.read_signal().ok().flatten()?;
-    Some((i32::try_from(info.ssi_signo).ok()?, i32::try_from(info.ssi_pid).ok()?))
+    i32::try_from(info.ssi_signo).ok()
 }
 
 /// Gives a new program the signals that a program expects: none blocked, and
@@ -42,9 +45,7 @@ pub fn reset(ignored: u64) -> Result<()> {
     for number in (1..=64).filter(|number| ignored >> (number - 1) & 1 == 1) {
         set_default(number)?;
     }
-    let empty = SigSet::empty();
-    let result = nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&empty), None);
-    record("rt_sigprocmask", format_args!("SIG_SETMASK, []"), result)
+    record("rt_sigprocmask", format_args!("SIG_SETMASK, []"), SigSet::empty().thread_set_mask())
 }
 
 /// rt_sigaction(2): the default. Not by way of libc, which refuses the two
@@ -52,13 +53,11 @@ pub fn reset(ignored: u64) -> Result<()> {
 fn set_default(number: i32) -> Result<()> {
     // struct sigaction of <asm/signal.h>: handler, flags, restorer, a mask of 64 signals.
     let default = [0_u64; 4];
-    let (none, mask) = (std::ptr::null::<u64>(), size_of::<u64>());
+    let (new, old, mask) = (default.as_ptr(), std::ptr::null::<u64>(), size_of::<u64>());
     // SAFETY: all-zero is SIG_DFL without flags, and runs no code of ours.
-    let result =
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), none, mask) };
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, old, mask) };
     let name = Signal::try_from(number).map_or("SIGRT", Signal::as_str);
-    let args = format_args!("{name} ({number}), SIG_DFL");
-    record("rt_sigaction", args, Errno::result(result).map(drop))
+    record("rt_sigaction", format_args!("{name} ({number}), SIG_DFL"), Errno::result(result))
 }
 
 /// Stops this process as Ctrl-Z would, until SIGCONT.
@@ -71,17 +70,6 @@ pub fn ends(number: i32) -> bool {
     matches!(number, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
 }
 
-/// SIGCHLD: a child has ended.
-pub const CHILD: i32 = libc::SIGCHLD;
-/// SIGWINCH: the terminal has another size.
-pub const RESIZED: i32 = libc::SIGWINCH;
-/// SIGCONT: we go on.
-pub const CONTINUE: i32 = libc::SIGCONT;
-/// SIGSTOP: stops any process, and cannot be caught.
-pub const STOP: i32 = libc::SIGSTOP;
-/// SIGPIPE: a reader went away.
-pub const PIPE: i32 = libc::SIGPIPE;
-
 /// Whether a signal asks to be stopped, as Ctrl-Z does.
 pub fn stops(number: i32) -> bool {
     matches!(number, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
@@ -90,8 +78,8 @@ pub fn stops(number: i32) -> bool {
 /// Waits for the next signal.
 pub fn wait_next(signals: &SignalFd) -> Result<i32> {
     loop {
-        watch(&[Watch::to_read(signals.as_fd())], None)?;
-        if let Some((number, _)) = next(signals) {
+        watch(&[(signals.as_fd(), READ)], None)?;
+        if let Some(number) = next(signals) {
             return Ok(number);
         }
     }
@@ -104,63 +92,21 @@ pub fn send(pid: i32, number: i32) -> Result<()> {
         Err(Errno::ESRCH) => Ok(0),
         other => other,
     };
-    record("kill", format_args!("{pid}, {number}"), result).map(drop)
+    record("kill", format_args!("{pid}, {number}"), result)
 }
 
-/// What a descriptor is watched for.
-#[derive(Debug, Clone, Copy)]
-pub struct Watch<'fd> {
-    /// Which.
-    pub fd: BorrowedFd<'fd>,
-    /// Wake up when it can be read.
-    pub read: bool,
-    /// Wake up when it can be written.
-    pub write: bool,
-}
-
-impl<'fd> Watch<'fd> {
-    /// Wakes up when there is something to read, or the other end is gone.
-    pub fn to_read(fd: BorrowedFd<'fd>) -> Self {
-        Self { fd, read: true, write: false }
-    }
-}
-
-/// What happened to a watched descriptor.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ready {
-    /// Something can be read, or the other end is gone.
-    pub read: bool,
-    /// Something can be written, or the other end is gone.
-    pub write: bool,
-}
-
-/// poll(2) until one of them is ready, at most `patience` milliseconds (none: for ever).
-pub fn watch(watched: &[Watch], patience: Option<u16>) -> Result<Vec<Ready>> {
+/// poll(2) until one of them is ready, at most `patience` milliseconds (none: for ever). Tells
+/// what each is ready for, of what it is watched for: all of it when the other end is gone.
+pub fn watch(watched: &[(BorrowedFd, PollFlags)], patience: Option<u16>) -> Result<Vec<PollFlags>> {
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    let mut entries: Vec<PollFd> = watched
-        .iter()
-        .map(|entry| {
-            let mut events = PollFlags::empty();
-            events.set(PollFlags::POLLIN, entry.read);
-            events.set(PollFlags::POLLOUT, entry.write);
-            PollFd::new(entry.fd, events)
-        })
-        .collect();
+    let mut entries: Vec<_> =
+        watched.iter().map(|(fd, events)| PollFd::new(*fd, *events)).collect();
     let timeout = patience.map_or(PollTimeout::NONE, PollTimeout::from);
-    let result = loop {
-        match nix::poll::poll(&mut entries, timeout) {
-            Err(Errno::EINTR) => {}
-            other => break other,
-        }
+    let result = again(|| nix::poll::poll(&mut entries, timeout));
+    record_as("poll", format_args!("{} descriptors", watched.len()), result, |count| *count)?;
+    let ready = |entry: &PollFd| {
+        let found = entry.revents().unwrap_or(PollFlags::empty());
+        if found.intersects(gone) { entry.events() } else { found }
     };
-    record("poll", format_args!("{} descriptors", watched.len()), result)?;
-    let ready = |(entry, asked): (&PollFd, &Watch)| {
-        let events = entry.revents().unwrap_or(PollFlags::empty());
-        let gone = events.intersects(gone);
-        Ready {
-            read: asked.read && (gone || events.contains(PollFlags::POLLIN)),
-            write: asked.write && (gone || events.contains(PollFlags::POLLOUT)),
-        }
-    };
-    Ok(entries.iter().zip(watched).map(ready).collect())
+    Ok(entries.iter().map(ready).collect())
 }

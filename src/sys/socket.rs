@@ -11,7 +11,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::record;
+use super::record::{again, record_as, record_fd};
 use crate::error::Result;
 
 /// How many descriptors one message carries at most (SCM_MAX_FD is 253; we need fewer).
@@ -22,16 +22,9 @@ const PATIENCE: i64 = 10;
 
 /// socketpair(2), SOCK_SEQPACKET: messages arrive whole, and the end of one side is seen by the other.
 pub fn socketpair() -> Result<(OwnedFd, OwnedFd)> {
-    let result = nix::sys::socket::socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    );
-    let mut pair = None;
-    let result = result.map(|made| pair = Some(made));
-    record("socketpair", format_args!("AF_UNIX, SOCK_SEQPACKET"), result)?;
-    pair.ok_or_else(|| crate::error::Error::differs("socketpair", "two descriptors", "none"))
+    let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+    let result = nix::sys::socket::socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC);
+    record_as("socketpair", format_args!("AF_UNIX, SOCK_SEQPACKET"), result, |_| 0)
 }
 
 /// sendmsg(2): one message with its descriptors. MSG_NOSIGNAL: EPIPE instead of SIGPIPE.
@@ -41,14 +34,9 @@ pub fn send(socket: BorrowedFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> Res
     let control = if raw.is_empty() { &rights[..0] } else { &rights[..] };
     let data = [IoSlice::new(bytes)];
     let fd = socket.as_raw_fd();
-    let result = loop {
-        match sendmsg::<()>(fd, &data, control, MsgFlags::MSG_NOSIGNAL, None) {
-            Err(Errno::EINTR) => {}
-            other => break other,
-        }
-    };
-    record("sendmsg", format_args!("{fd}, {} bytes, descriptors {raw:?}", bytes.len()), result)
-        .map(drop)
+    let result = again(|| sendmsg::<()>(fd, &data, control, MsgFlags::MSG_NOSIGNAL, None));
+    let args = format_args!("{fd}, {} bytes, descriptors {raw:?}", bytes.len());
+    record_as("sendmsg", args, result, |count| *count).map(drop)
 }
 
 /// recvmsg(2): one message with its descriptors; no bytes means that the other side has ended.
@@ -57,28 +45,25 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
     let mut space = cmsg_space!([RawFd; MAX_DESCRIPTORS]);
     let mut descriptors = Vec::new();
     let fd = socket.as_raw_fd();
-    let result = loop {
+    let result = again(|| {
         let mut data = [IoSliceMut::new(&mut bytes)];
-        match recvmsg::<()>(fd, &mut data, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
-            Err(Errno::EINTR) => {}
-            // The peer ended with words of ours unread: for us it is gone all the same.
-            Err(Errno::ECONNRESET) => break Ok(0),
-            Err(errno) => break Err(errno),
-            Ok(message) => {
-                // A list that was cut off (MSG_CTRUNC) is as if nothing had come.
-                let controls = message.cmsgs().into_iter().flatten();
-                for control in controls {
-                    if let ControlMessageOwned::ScmRights(fds) = control {
-                        // SAFETY: the kernel installed these descriptors for us, and only us.
-                        descriptors
-                            .extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-                    }
-                }
-                break Ok(message.bytes);
+        let how = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(fd, &mut data, Some(&mut space), how)?;
+        // A list that was cut off (MSG_CTRUNC) is as if nothing had come.
+        for control in message.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::ScmRights(fds) = control {
+                // SAFETY: the kernel installed these descriptors for us, and only us.
+                descriptors.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
             }
         }
+        Ok(message.bytes)
+    });
+    let result = match result {
+        // The peer ended with words of ours unread: for us it is gone all the same.
+        Err(Errno::ECONNRESET) => Ok(0),
+        other => other,
     };
-    let count = record("recvmsg", format_args!("{fd}, …, {room}"), result)?;
+    let count = record_as("recvmsg", format_args!("{fd}, …, {room}"), result, |count| *count)?;
     bytes.truncate(count);
     Ok((bytes, descriptors))
 }
@@ -86,8 +71,7 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
 /// connect(2) to a listening stream socket of the host. EAGAIN: whoever listens
 /// there accepts nobody; the wait has an end since no signal could end it.
 pub fn connect(path: &std::ffi::CStr) -> Result<OwnedFd> {
-    let result = connected(path);
-    record("connect", format_args!("AF_UNIX, {path:?}"), result)
+    record_fd("connect", format_args!("AF_UNIX, {path:?}"), connected(path))
 }
 
 fn connected(path: &std::ffi::CStr) -> nix::Result<OwnedFd> {
