@@ -33,22 +33,24 @@ fn lists(controllers: &str, name: &str) -> bool {
 }
 
 /// Walks down to the parent of `path` and asks at each cgroup that exists
-/// whether [`enable`] would succeed there. Nothing is written. What would not
-/// be had, and why.
+/// whether [`enable`] would succeed there. Nothing is written. The answer: which
+/// of them cannot be had, and why.
 pub(super) fn refused<'a>(
     root: BorrowedFd,
     base: &str,
     path: &str,
     needed: &[&'a str],
 ) -> Result<Vec<(&'a str, Error)>> {
-    let mut refused = vec![];
+    let (mut refused, mut needed) = (vec![], needed.to_vec());
     for above in ancestors(path).filter(|above| *above != path) {
         let Some(dir) = open_if_there(root, above)? else {
             break;
         };
-        for name in missing(dir.as_fd(), needed)? {
-            let why = obstacle(dir.as_fd(), base, above, name)?;
-            refused.extend(why.map(|why| (name, why)));
+        for name in missing(dir.as_fd(), &needed)? {
+            if let Some(why) = obstacle(dir.as_fd(), base, above, name)? {
+                needed.retain(|other| *other != name);
+                refused.push((name, why));
+            }
         }
     }
     Ok(refused)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::place::JEC;
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::sys::{cgroupfs, directory, file};
@@ -110,11 +111,11 @@ impl Cgroup {
         // Deepest first: rmdir(2) of a cgroup with children is EBUSY.
         below(self.dir.as_fd(), |at, name, _| remove_directory(at, name))?;
         remove_directory(parent_dir.as_fd(), &CString::new(leaf)?)?;
-        if let (above, "jec") = split(parent) {
+        if let (above, JEC) = split(parent) {
             // The directory `jec` goes with the last container, for nobody else would
             // take it away. EBUSY: another container is in it, so it stays.
             let above = open_directory(self.root.as_fd(), above)?;
-            unless(&[Errno::EBUSY], remove_directory(above.as_fd(), c"jec"))?;
+            unless(&[Errno::EBUSY], remove_directory(above.as_fd(), &CString::new(JEC)?))?;
         }
         Ok(())
     }

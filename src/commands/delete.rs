@@ -32,21 +32,17 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Tells what only `--force` deletes.
+/// Tells what only `--force` deletes: what runs, and what another jec may be making right now.
 fn refuse(container: &Container, init: Option<&Child>) -> Result<()> {
+    // No boot: its directory is there, and its intent not yet.
+    let is_unfinished = container.state.status == Status::Creating
+        && (container.intent.boot.is_empty() || container.is_of_this_boot()?);
     let problem = match init {
         Some(init) => format!("is running (pid {}); `jec delete --force` kills it", init.pid),
-        None if is_unfinished(container)? => "is being made, or jec was killed while it made it; \
+        None if is_unfinished => "is being made, or jec was killed while it made it; \
             `jec delete --force` ends and removes it"
             .into(),
         None => return Ok(()),
     };
     Err(Error::state(&container.intent.id, problem))
-}
-
-/// Whether another jec may be at work on it right now.
-fn is_unfinished(container: &Container) -> Result<bool> {
-    // No boot: its directory is there, and its intent not yet.
-    Ok(container.state.status == Status::Creating
-        && (container.intent.boot.is_empty() || container.is_of_this_boot()?))
 }

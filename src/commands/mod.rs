@@ -23,14 +23,13 @@ use crate::sys::file;
 pub fn open_proc() -> Result<Rc<OwnedFd>> {
     let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
     let proc = file::openat(file::HERE, c"/proc", how, 0)?;
-    let magic = file::filesystem_magic(proc.as_fd())?;
-    if magic == PROC_SUPER_MAGIC {
-        return Ok(Rc::new(proc));
+    match file::filesystem_magic(proc.as_fd())? {
+        PROC_SUPER_MAGIC => Ok(Rc::new(proc)),
+        magic => Err(Error::machine(
+            format!("/proc is no proc file system (magic {magic:#x})"),
+            "mount -t proc proc /proc",
+        )),
     }
-    Err(Error::machine(
-        format!("/proc is no proc file system (magic {magic:#x})"),
-        "mount -t proc proc /proc",
-    ))
 }
 
 /// What the flags depend on: this machine, with those controllers that a cgroup of ours may

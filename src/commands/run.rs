@@ -50,16 +50,16 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     Recorder::resume(listening);
     let result = live(&mut runtime, args.keep);
     let cleaned = end(&mut runtime, args.keep && result.is_ok());
-    if let (Err(first), Err(second)) = (&result, &cleaned) {
-        say(&format!("{first}\nand cleaning up failed, too:"));
-        return Err(second.clone());
-    }
-    match (result, runtime.interrupted) {
-        (Err(failure), Some(number)) => {
+    match (result, cleaned, runtime.interrupted) {
+        (Err(first), Err(second), _) => {
+            say(&format!("{first}\nand cleaning up failed, too:"));
+            Err(second)
+        }
+        (Err(failure), Ok(()), Some(number)) => {
             say(&failure.to_string());
             Ok(End::Signaled(number).code())
         }
-        (result, _) => cleaned.and(result),
+        (result, cleaned, _) => cleaned.and(result),
     }
 }
 
