@@ -316,6 +316,21 @@ fn magic_links_and_loops_are_refused() {
     }
 }
 
+/// Both ways into the directory lead to the same place, as the kernel would go.
+#[test]
+fn dots_of_a_dangling_link_begin_where_the_link_really_is() {
+    let world = World::new();
+    let bundle = world.bundle("mounts", |config| {
+        HELD(config);
+        add_mount(config, "/short/up", "tmpfs", "tmpfs", &[]);
+    });
+    fs::create_dir_all(bundle.join("rootfs/long/way")).unwrap();
+    link(&bundle, "short", "long/way");
+    link(&bundle, "long/way/up", "../new/./deep");
+    let held = world.hold_bundle(&bundle);
+    mount_at(&mounts_of(held.pid), "/long/new/deep");
+}
+
 #[test]
 fn a_long_chain_of_dangling_links_ends_with_an_error() {
     let world = World::new();
