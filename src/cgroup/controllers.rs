@@ -33,27 +33,27 @@ fn lists(controllers: &str, name: &str) -> bool {
 }
 
 /// Walks down to the parent of `path` and asks at each cgroup that exists
-/// whether [`enable`] would succeed there. Nothing is written. The answer: which
-/// of them cannot be had, and why.
-pub(super) fn refused<'a>(
+/// whether [`enable`] would succeed there. Nothing is written. The answer: those
+/// that can be had, and why the first of the others cannot.
+pub(super) fn check<'a>(
     root: BorrowedFd,
     base: &str,
     path: &str,
     needed: &[&'a str],
-) -> Result<Vec<(&'a str, Error)>> {
-    let (mut refused, mut needed) = (vec![], needed.to_vec());
+) -> Result<(Vec<&'a str>, Option<Error>)> {
+    let (mut usable, mut refusal) = (needed.to_vec(), None);
     for above in ancestors(path).filter(|above| *above != path) {
         let Some(dir) = open_if_there(root, above)? else {
             break;
         };
-        for name in missing(dir.as_fd(), &needed)? {
+        for name in missing(dir.as_fd(), &usable)? {
             if let Some(why) = obstacle(dir.as_fd(), base, above, name)? {
-                needed.retain(|other| *other != name);
-                refused.push((name, why));
+                usable.retain(|other| *other != name);
+                refusal.get_or_insert(why);
             }
         }
     }
-    Ok(refused)
+    Ok((usable, refusal))
 }
 
 /// What keeps the cgroup `above` from handing down this controller.

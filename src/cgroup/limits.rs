@@ -45,41 +45,28 @@ fn is_spare(dir: BorrowedFd, file: &str, value: &str) -> bool {
     CString::new(twin).is_ok_and(|twin| cgroupfs::writable(dir, &twin).is_ok())
 }
 
-/// Whether a limit holds: the file, what was written into it, and something else that was
-/// read from it.
-type Comparison = fn(&str, &str, &str) -> bool;
-
-/// How a file keeps its limit; none for files (`unified` may name any) whose content is
-/// something else than the limit: there the kernel's word is taken.
-fn comparison(file: &str) -> Option<Comparison> {
+/// How to tell whether a limit holds: by the file, what was written into it, and what was
+/// read from it when that is something else. None for files (`unified` may name any) whose
+/// content is no limit: there the kernel's word is taken.
+fn comparison(file: &str) -> Option<fn(&str, &str, &str) -> bool> {
     let what = file.rsplit('.').next()?;
-    Some(match (file.split('.').next()?, what) {
-        ("memory", "max" | "high" | "low" | "min") | ("hugetlb", "max") => {
-            |file, wanted, found| number_holds(wanted, found, unit(file))
-        }
-        // The kernel writes 0,1,2 as 0-2; strides ("0-31:2/4") are its own business.
-        ("cpuset", "cpus" | "mems") => {
-            |_, wanted, found| members(wanted).is_none_or(|wanted| Some(wanted) == members(found))
-        }
-        // `cpu.max` takes "max" for "max 100000".
-        ("cpu", "weight" | "max" | "burst" | "idle" | "nice") => |_, wanted, found| {
-            found.split(' ').zip(wanted.split(' ')).all(|(found, wanted)| found == wanted)
-        },
-        // One line for each device: every word that was written is in that device's line.
-        ("io", "weight" | "max") | ("rdma" | "misc", "max") => {
-            |_, wanted, found| line_holds(wanted, found)
-        }
-        ("memory", "group") | ("pids", "max") => |_, _, _| false,
-        _ => return None,
-    })
+    match (file.split('.').next()?, what) {
+        ("memory", "max" | "high" | "low" | "min") | ("hugetlb", "max") => Some(number_holds),
+        ("cpuset", "cpus" | "mems") => Some(members_hold),
+        ("memory", "group")
+        | ("cpu", "weight" | "max" | "burst" | "idle" | "nice")
+        | ("io", "weight" | "max")
+        | ("pids" | "rdma" | "misc", "max") => Some(line_holds),
+        _ => None,
+    }
 }
 
 /// Memory is counted in pages, so a limit is rounded down to one; what is too
 /// large to count (2^63 - 1 is a customary "unlimited") becomes `max`.
-fn number_holds(wanted: &str, found: &str, unit: u64) -> bool {
+fn number_holds(file: &str, wanted: &str, found: &str) -> bool {
     match (wanted.parse::<u64>(), found.parse::<u64>()) {
-        (Ok(wanted), Ok(found)) => found <= wanted && wanted - found < unit,
-        (Ok(wanted), Err(_)) => found == "max" && wanted > u64::MAX / 2 - unit,
+        (Ok(wanted), Ok(found)) => found <= wanted && wanted - found < unit(file),
+        (Ok(wanted), Err(_)) => found == "max" && wanted > u64::MAX / 2 - unit(file),
         _ => false,
     }
 }
@@ -90,6 +77,11 @@ fn unit(file: &str) -> u64 {
     let size = file.split('.').nth(1).unwrap_or_default();
     let bytes = |(unit, shift)| Some(size.strip_suffix(unit)?.parse::<u64>().ok()? << shift);
     [("KB", 10), ("MB", 20), ("GB", 30)].into_iter().find_map(bytes).unwrap_or(64 << 10)
+}
+
+/// The kernel writes 0,1,2 as 0-2; strides ("0-31:2/4") are its own business.
+fn members_hold(_file: &str, wanted: &str, found: &str) -> bool {
+    members(wanted).is_none_or(|wanted| Some(wanted) == members(found))
 }
 
 /// The members of a list such as `0-3,8`; none when it is written otherwise or
@@ -107,14 +99,15 @@ fn members(text: &str) -> Option<BTreeSet<u32>> {
     Some(all)
 }
 
-fn line_holds(wanted: &str, found: &str) -> bool {
-    let mut words = wanted.split_whitespace();
-    let device = words.next();
-    let of_device = |line: &&str| line.split_whitespace().next() == device;
-    match found.lines().find(of_device) {
+/// One line for each device (`io.max`), or one in all: every word that was written is in
+/// the line that begins with the first. `cpu.max` takes "max" for "max 100000".
+fn line_holds(_file: &str, wanted: &str, found: &str) -> bool {
+    let mut words = wanted.split_whitespace().peekable();
+    let first = words.next();
+    match found.lines().find(|line| line.split_whitespace().next() == first) {
         Some(line) => words.all(|word| line.split_whitespace().any(|found| found == word)),
         // A device without any limit has no line.
-        None => words.all(|word| word.ends_with("=max")),
+        None => words.peek().is_some() && words.all(|word| word.ends_with("=max")),
     }
 }
 
@@ -139,7 +132,9 @@ mod tests {
             ("cpu.max", "50000 100000", "50000 100000", true),
             ("cpu.max", "max", "max 100000", true),
             ("cpu.max", "50000 100000", "max 100000", false),
+            ("cpu.max", "max 100000", "max 50000", false),
             ("cpu.weight", "59", "58", false),
+            ("memory.oom.group", "1", "0", false),
             ("pids.max", "64", "65", false),
             ("cpuset.cpus", "0,1,2,5", "0-2,5", true),
             ("cpuset.cpus", "0-1", "0", false),

@@ -59,9 +59,8 @@ impl Hierarchy {
             return Ok(vec![]);
         };
         let place = format!("{base}/{JEC}/any");
-        let refused = controllers::refused(root.as_fd(), base, &place, controllers)?;
-        let is_refused = |name: &str| refused.iter().any(|(refused, _)| *refused == name);
-        Ok(controllers.iter().filter(|name| !is_refused(name)).map(ToString::to_string).collect())
+        let (usable, _) = controllers::check(root.as_fd(), base, &place, controllers)?;
+        Ok(usable.into_iter().map(str::to_owned).collect())
     }
 
     /// Decides where the container's cgroup will be.
@@ -107,8 +106,7 @@ fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan) -> Result<Placement<'a>>
         return Err(Error::machine(lacks, "leave linux.cgroupsPath out, or run jec as root"));
     }
     let needed = controllers::needed(&plan.cgroup.limits);
-    let refused = controllers::refused(root.as_fd(), base, &path, &needed)?;
-    if let Some((_, why)) = refused.into_iter().next() {
+    if let (_, Some(why)) = controllers::check(root.as_fd(), base, &path, &needed)? {
         return Err(why);
     }
     // Found now, because from the moment its path is in the state file it is the one that
