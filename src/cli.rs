@@ -50,6 +50,14 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print the config.json that the same flags of `jec run` stand for
     Spec(Box<SpecArgs>),
+    /// Make a container from a bundle; its program waits for `start`
+    Create(Box<CreateArgs>),
+    /// Start the program of a created container
+    Start(IdArgs),
+    /// Print the state of a container, as JSON
+    State(IdArgs),
+    /// Send a signal to a container
+    Kill(KillArgs),
     /// Remove what is left of a container
     Delete(DeleteArgs),
     /// List the steps of a container's life, or explain one of them
@@ -71,18 +79,12 @@ pub enum Command {
   jec run --bundle ./bundle mycontainer         what ./bundle/config.json says"
 )]
 pub struct RunArgs {
-    /// Print each step and its system calls while they happen
-    #[arg(long)]
-    pub explain: bool,
-    /// Take the container from DIR/config.json; TARGET is then its id [default: .]
-    #[arg(short, long, value_name = "DIR")]
-    pub bundle: Option<PathBuf>,
-    /// Write the process id of the container's process 1 into FILE
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
-    /// Where the root of this machine is an initramfs: MS_MOVE and chroot instead of pivot_root
-    #[arg(long)]
-    pub no_pivot: bool,
+    /// How it is made.
+    #[command(flatten)]
+    pub making: MakingArgs,
+    /// Return when the program has started; `jec delete` removes the container later
+    #[arg(short, long, conflicts_with_all = ["keep", "rm"])]
+    pub detach: bool,
     /// Keep the state after the end, until `jec delete`
     #[arg(long)]
     pub keep: bool,
@@ -92,6 +94,65 @@ pub struct RunArgs {
     /// What makes the container.
     #[command(flatten)]
     pub container: ContainerFlags,
+}
+
+/// What `create` and `run` take beside the configuration.
+#[derive(Debug, Args)]
+pub struct MakingArgs {
+    /// Print each step and its system calls while they happen
+    #[arg(long)]
+    pub explain: bool,
+    /// Take the container from DIR/config.json; TARGET is then its id [default: .]
+    #[arg(short, long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+    /// Write the process id of the container's process 1 into FILE
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Send the master of the container's terminal to the unix socket PATH
+    #[arg(long, value_name = "PATH")]
+    pub console_socket: Option<PathBuf>,
+    /// Let the program have N descriptors above 2 as well
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub preserve_fds: u32,
+    /// Where the root of this machine is an initramfs: MS_MOVE and chroot instead of pivot_root
+    #[arg(long)]
+    pub no_pivot: bool,
+    /// Leave the container in the session keyring of the caller
+    #[arg(long)]
+    pub no_new_keyring: bool,
+}
+
+/// `jec create`
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// How it is made.
+    #[command(flatten)]
+    pub making: MakingArgs,
+    /// The container's id
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// The commands that take a container and nothing else
+#[derive(Debug, Args)]
+pub struct IdArgs {
+    /// The container
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// `jec kill`
+#[derive(Debug, Args)]
+pub struct KillArgs {
+    /// To every process of the container, not only to its process 1
+    #[arg(short, long)]
+    pub all: bool,
+    /// The container
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// A name (TERM, SIGKILL, RTMIN+3) or a number
+    #[arg(value_name = "SIGNAL", default_value = "TERM", value_parser = crate::sys::signal::number)]
+    pub signal: i32,
 }
 
 /// `jec spec`

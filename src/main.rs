@@ -13,6 +13,10 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => commands::run::run(&cli.global, args),
         Command::Spec(args) => commands::spec::run(args),
+        Command::Create(args) => commands::create::run(&cli.global, args),
+        Command::Start(args) => commands::start::run(&cli.global, args),
+        Command::State(args) => commands::state::run(&cli.global, args),
+        Command::Kill(args) => commands::kill::run(&cli.global, args),
         Command::Delete(args) => commands::delete::run(&cli.global, args),
         Command::Stages(args) => commands::stages::run(args),
         Command::Init(args) => commands::init::run(args),

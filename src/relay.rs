@@ -46,7 +46,7 @@ pub struct Terminal {
 impl Terminal {
     /// Takes the master that init has sent, if the container has a terminal.
     pub fn of(runtime: &mut Runtime) -> Result<Option<Self>> {
-        let Some((ours, theirs)) = runtime.console.take() else {
+        let Some((Some(ours), theirs)) = runtime.console.take() else {
             return Ok(None);
         };
         drop(theirs);

@@ -26,6 +26,7 @@ use crate::state::{Container, States};
 use crate::sys::attributes;
 use crate::sys::process::{Child, wait};
 use crate::sys::signal::{self, READ};
+use crate::sys::socket;
 
 /// What the walker needs of a process.
 pub trait Process: Sized {
@@ -67,8 +68,12 @@ pub struct Runtime<'a> {
     pub cgroup: Option<cgroup::Cgroup>,
     /// The compiled system call filter.
     pub filter: Option<filter::Program>,
-    /// Our end of the pair that the console comes through, and the one for Init.
-    pub console: Option<(OwnedFd, OwnedFd)>,
+    /// The socket that an engine wants the terminal's master through.
+    pub console_socket: Option<CString>,
+    /// Our end of what the master comes through, if it comes to us, and the end for Init.
+    pub console: Option<(Option<OwnedFd>, OwnedFd)>,
+    /// The socket at which Init waits to be started, if it is to rest.
+    pub gate: Option<OwnedFd>,
     /// The middle process while it lives.
     pub middle: Option<Child>,
     /// The init process.
@@ -97,6 +102,8 @@ pub struct Middle<'a> {
     pub filter: Option<filter::Program>,
     /// The console's socket, for Init.
     pub console: Option<OwnedFd>,
+    /// The gate, for Init.
+    pub gate: Option<OwnedFd>,
 }
 
 /// PID 1 of the container: everything inside is its work, until it becomes the program.
@@ -113,6 +120,10 @@ pub struct Init<'a> {
     pub filter: Option<filter::Program>,
     /// Where the console's master goes.
     pub console: Option<OwnedFd>,
+    /// Where somebody connects who wants to start the program.
+    pub gate: Option<OwnedFd>,
+    /// The next word comes through the gate.
+    pub rests: bool,
     /// The program, found by `program`, and its environment, HOME included.
     pub program: Option<(CString, Vec<CString>)>,
 }
@@ -171,7 +182,9 @@ impl<'a> Runtime<'a> {
             placement: None,
             cgroup: None,
             filter: None,
+            console_socket: None,
             console: None,
+            gate: None,
             middle: None,
             init: None,
             baton: Baton::default(),
@@ -196,7 +209,7 @@ impl<'a> Runtime<'a> {
     /// must not fail because too many are open already.
     pub fn let_go(&mut self) {
         self.baton = Baton::default();
-        (self.console, self.placement, self.signals) = (None, None, None);
+        (self.console, self.gate, self.placement, self.signals) = (None, None, None, None);
     }
 
     /// How the child ended that should have answered.
@@ -236,6 +249,16 @@ impl Process for Init<'_> {
 
     fn baton(&mut self) -> &mut Baton {
         &mut self.baton
+    }
+
+    /// Behind the gate it is another jec that takes turns with us.
+    fn take_baton(&mut self) -> Result<Word> {
+        if self.rests {
+            let gate = needed(&self.gate, "the gate")?;
+            self.baton = Baton::over(socket::accept(gate.as_fd())?);
+            self.rests = false;
+        }
+        self.baton.take()
     }
 }
 

@@ -10,7 +10,7 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -229,6 +229,35 @@ impl Container {
         let out = file::openat(file::HERE, &temporary, NEW | OFlag::O_EXCL, 0o644)?;
         file::write(out.as_fd(), self.state.pid.to_string().as_bytes())?;
         file::renameat(file::HERE, &temporary, &path)
+    }
+
+    /// The name of the socket at which init waits to be started. A name of a socket has at
+    /// most 107 bytes (unix(7)), so the directory is named by its descriptor.
+    pub fn gate(&self) -> Result<CString> {
+        Ok(CString::new(format!("/proc/self/fd/{}/gate", self.dir.as_raw_fd()))?)
+    }
+
+    /// The lock of those who start it: of two, one does.
+    pub fn lock(&self) -> Result<OwnedFd> {
+        let dir = file::openat(self.dir.as_fd(), c".", DIRECTORY, 0)?;
+        unless(&[Errno::EWOULDBLOCK], file::flock(dir.as_fd()))?
+            .ok_or_else(|| Error::state(&self.intent.id, "is being started"))?;
+        Ok(dir)
+    }
+
+    /// The status as it is now: a process may have ended, and its machine too.
+    pub fn status(&self) -> Result<Status> {
+        let alive = self.live_init()?.is_some();
+        Ok(match self.state.status {
+            Status::Creating if !self.is_of_this_boot()? => Status::Stopped,
+            Status::Created | Status::Running if !alive => Status::Stopped,
+            status => status,
+        })
+    }
+
+    /// The configuration that it was created with.
+    pub fn config(&self) -> Result<String> {
+        file::read_file(self.dir.as_fd(), c"config.json", files::LIMIT)
     }
 
     /// Whether it was made since the machine was started: what was before is gone,

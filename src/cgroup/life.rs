@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use super::place::JEC;
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
-use crate::sys::{cgroupfs, directory, file};
+use crate::sys::{cgroupfs, directory, file, signal};
 
 /// The container's cgroup.
 #[derive(Debug)]
@@ -44,19 +44,23 @@ impl Cgroup {
     /// process does not fork, and still dies by SIGKILL.
     pub fn kill(&self) -> Result<()> {
         match cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1") {
-            Err(error) if error.is(Errno::ENOENT) => self.kill_each(),
+            Err(error) if error.is(Errno::ENOENT) => self.signal(signal::KILL),
             other => other,
         }
     }
 
-    pub(super) fn kill_each(&self) -> Result<()> {
+    /// Sends a signal to each process in it and below it, in a state in which none forks.
+    pub fn signal(&self, number: i32) -> Result<()> {
         self.freeze(true, Instant::now() + Duration::from_secs(1))?;
         let kill_in = |dir: BorrowedFd| {
             // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
-            processes(dir)?.into_iter().filter(|pid| *pid > 0).try_for_each(cgroupfs::kill_process)
+            let mut members = processes(dir)?.into_iter().filter(|pid| *pid > 0);
+            members.try_for_each(|pid| cgroupfs::kill_process(pid, number))
         };
         kill_in(self.dir.as_fd())?;
-        below(self.dir.as_fd(), |_, _, dir| kill_in(dir))
+        below(self.dir.as_fd(), |_, _, dir| kill_in(dir))?;
+        // A frozen process takes SIGKILL, and anything else only when it goes on.
+        self.freeze(false, Instant::now() + Duration::from_secs(1)).map(drop)
     }
 
     /// Waits until no process is left in it and below it; false when that took too

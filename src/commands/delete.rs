@@ -38,6 +38,8 @@ fn refuse(container: &Container, init: Option<&Child>) -> Result<()> {
     let is_unfinished = container.state.status == Status::Creating
         && (container.intent.boot.is_empty() || container.is_of_this_boot()?);
     let problem = match init {
+        // Engines delete what they have created and never started; the specification would not.
+        Some(_) if container.state.status == Status::Created => return Ok(()),
         Some(init) => format!("is running (pid {}); `jec delete --force` kills it", init.pid),
         None if is_unfinished => "is being made, or jec was killed while it made it; \
             `jec delete --force` ends and removes it"

@@ -1,10 +1,14 @@
 //! The commands, a file each, and what they share.
 
+pub mod create;
 pub mod delete;
 pub mod init;
+pub mod kill;
 pub mod run;
 pub mod spec;
 pub mod stages;
+pub mod start;
+pub mod state;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -12,9 +16,11 @@ use std::rc::Rc;
 use nix::fcntl::OFlag;
 
 use crate::cgroup::Hierarchy;
-use crate::cli::ContainerFlags;
+use crate::cli::{ContainerFlags, Global};
 use crate::error::{Error, Result};
+use crate::plan::check_id;
 use crate::plan::flags::Machine;
+use crate::state::{Container, States};
 use crate::sys::constants::PROC_SUPER_MAGIC;
 use crate::sys::file;
 
@@ -30,6 +36,14 @@ pub fn open_proc() -> Result<Rc<OwnedFd>> {
             "mount -t proc proc /proc",
         )),
     }
+}
+
+/// A container that exists, and where all are kept.
+pub fn find(global: &Global, id: &str, proc: &Rc<OwnedFd>) -> Result<(States, Container)> {
+    check_id(id)?;
+    let states = States::open(global.root.as_deref(), proc.clone())?;
+    let container = states.find(id)?;
+    Ok((states, container))
 }
 
 /// What the flags depend on: this machine, with those controllers that a cgroup of ours may

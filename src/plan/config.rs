@@ -51,6 +51,13 @@ impl Plan {
         Self::from_document(id, bundle, &document, text)
     }
 
+    /// The plan that a container was created with, from what was kept of its configuration.
+    pub fn saved(id: &str, bundle: &Path, text: String) -> Result<Self> {
+        let document = serde_json::from_str(&text)
+            .map_err(|error| Error::config("config.json", format!("is not JSON: {error}")))?;
+        Self::from_document(id, bundle, &document, text)
+    }
+
     /// Checks `spec`, whose text is `config`, and turns it into a plan. Relative paths start at
     /// `bundle`, which has to exist, as has the root file system.
     pub fn from_spec(id: &str, bundle: &Path, spec: &Spec, config: &str) -> Result<Self> {

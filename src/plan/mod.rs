@@ -313,6 +313,10 @@ pub struct Process {
     pub rlimits: Vec<Rlimit>,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
+    /// No session keyring of its own (`--no-new-keyring`).
+    pub keeps_keyring: bool,
+    /// How many descriptors above 2 the program gets (`--preserve-fds`).
+    pub preserved_fds: u32,
     /// /proc/PID/oom_score_adj.
     pub oom_score_adj: Option<i32>,
     /// ioprio_set(2): class and level as the kernel packs them.

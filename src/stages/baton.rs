@@ -40,8 +40,12 @@ impl Baton {
     /// The two ends: Runtime's, and the one that Middle hands on to Init.
     pub fn pair() -> Result<(Self, Self)> {
         let (ours, theirs) = socket::socketpair()?;
-        let end = |socket| Self { socket: Some(socket), ..Self::default() };
-        Ok((end(ours), end(theirs)))
+        Ok((Self::over(ours), Self::over(theirs)))
+    }
+
+    /// One end over a socket that two processes have found each other by.
+    pub fn over(socket: OwnedFd) -> Self {
+        Self { socket: Some(socket), ..Self::default() }
     }
 
     /// What becomes readable when there is a word to take.

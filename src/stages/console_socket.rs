@@ -9,10 +9,13 @@
 
 use crate::error::Result;
 use crate::sides::Runtime;
-use crate::sys::socket;
+use crate::sys::socket::{self, SockType};
 
-/// Makes the pair: one end for jec, one for init.
+/// Connects to the engine's socket, or makes a pair: one end for jec, one for init.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    runtime.console = Some(socket::socketpair()?);
+    runtime.console = Some(match &runtime.console_socket {
+        Some(path) => (None, socket::connect(path, SockType::Stream)?),
+        None => socket::socketpair().map(|(ours, theirs)| (Some(ours), theirs))?,
+    });
     Ok(())
 }

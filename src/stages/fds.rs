@@ -33,7 +33,7 @@ pub fn run(init: &mut Init) -> Result<()> {
             return Err(Error::config(name, problem));
         }
     }
-    attributes::close_on_exec_from(KEPT)?;
+    attributes::close_on_exec_from(KEPT + init.plan.process.preserved_fds)?;
     let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
     signal::reset(mask(&status, "SigIgn:")?)
 }

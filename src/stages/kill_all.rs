@@ -16,8 +16,8 @@ use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
+use crate::sys::signal;
 
-const SIGKILL: i32 = 9;
 /// A killed process that does not end in this time hangs in the kernel (a dead NFS server).
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,7 +28,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         gone(cgroup.kill())?;
     }
     for child in [&runtime.init, &runtime.middle].into_iter().flatten() {
-        send(child, SIGKILL)?;
+        send(child, signal::KILL)?;
         wait_gone(child, PATIENCE)?;
     }
     if let Some(cgroup) = &runtime.cgroup

@@ -22,6 +22,7 @@ pub mod devices;
 pub mod exec;
 pub mod fds;
 pub mod filter;
+pub mod gate;
 pub mod id_map;
 pub mod identity;
 pub mod join;
@@ -34,6 +35,8 @@ pub mod mounts;
 pub mod network;
 pub mod no_new_privs;
 pub mod notify;
+pub mod open_gate;
+pub mod pid_file;
 pub mod pivot_root;
 pub mod program;
 pub mod propagation;
@@ -56,7 +59,7 @@ use crate::error::Result;
 use crate::plan::{Plan, Process};
 use crate::sides;
 use crate::sys::constants::CLONE_NEWTIME;
-use Command::{Begin, Create, Delete, Start};
+use Command::{Begin, Create, Delete, Open, Rest, Start};
 use Run::{Init, Middle, Runtime};
 
 /// One step.
@@ -96,6 +99,10 @@ pub enum Command {
     Begin,
     /// `create`: everything up to the program's start.
     Create,
+    /// The end of `create` where the program is started by another jec: the container rests.
+    Rest,
+    /// The beginning of `start` by another jec than the one that created.
+    Open,
     /// `start`: the program.
     Start,
     /// `delete`: the end.
@@ -233,6 +240,9 @@ pub const STAGES: &[Stage] = &[
     row(PROCESS, "fds", Init(fds::run), Create, ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", include_str!("fds.rs")),
     row(PROCESS, "created", Runtime(created::run), Create, ALWAYS, "the state is \"created\"", include_str!("created.rs")),
 
+    row(START, "gate", Init(gate::run), Rest, ALWAYS, "let go of jec; the container rests here", include_str!("gate.rs")),
+    row(START, "pid-file", Runtime(pid_file::run), Create, ALWAYS, "write init's number where it was asked for", include_str!("pid_file.rs")),
+    row(START, "open-gate", Runtime(open_gate::run), Open, ALWAYS, "take the baton from whoever created it", include_str!("open_gate.rs")),
     row(START, "no-new-privs", Init(no_new_privs::run), Start, NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
     row(START, "seccomp", Init(seccomp::run), Start, FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
     row(START, "notify", Runtime(notify::run), Start, LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),

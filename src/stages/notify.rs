@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use crate::error::{Error, Result};
 use crate::sides::{Runtime, needed};
 use crate::state::{State, Status};
-use crate::sys::socket;
+use crate::sys::socket::{self, SockType};
 
 /// Hands the listener on.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -32,6 +32,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         let found = listeners.len().to_string();
         return Err(Error::differs("the filter's listener", "1 descriptor", found));
     };
-    let socket = socket::connect(needed(&profile.listener_path, "listenerPath")?)?;
+    let socket =
+        socket::connect(needed(&profile.listener_path, "listenerPath")?, SockType::Stream)?;
     socket::send(socket.as_fd(), state.to_string().as_bytes(), &[listener.as_fd()])
 }

@@ -9,12 +9,18 @@
 
 use crate::error::Result;
 use crate::sides::{Runtime, needed};
+use crate::stages::Command;
 use crate::state::Status;
+use crate::sys::socket;
 
-/// Takes the id and writes the intent.
+/// Takes the id and writes the intent; where the container is to rest, makes its gate.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let cgroup = runtime.placement.as_ref().map(|placement| placement.path.clone());
     let states = needed(&runtime.states, "the directory of all states")?;
     let container = states.create(runtime.plan, cgroup, runtime.pid_file.clone())?;
-    runtime.container.insert(container).write_status(Status::Creating, 0)
+    let container = runtime.container.insert(container);
+    if runtime.rows.iter().any(|row| row.command == Command::Rest) {
+        runtime.gate = Some(socket::listen(&container.gate()?)?);
+    }
+    container.write_status(Status::Creating, 0)
 }

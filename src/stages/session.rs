@@ -20,12 +20,15 @@ use crate::sys::attributes;
 pub const NAME: &CStr = c"jec:[2:INIT]";
 
 /// Says who it is, and cuts the ties.
-pub fn run(_: &mut Init) -> Result<()> {
+pub fn run(init: &mut Init) -> Result<()> {
     attributes::set_name(NAME)?;
     // Until now it needed no such order: it would have heard the end of the baton's socket.
     attributes::die_with_parent()?;
     attributes::set_undumpable()?;
     attributes::setsid()?;
+    if init.plan.process.keeps_keyring {
+        return Ok(());
+    }
     // Without a name: one with a name that exists is joined instead of made, and
     // any user of the host can make one of the name that we would choose.
     match attributes::new_session_keyring() {

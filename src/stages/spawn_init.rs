@@ -24,7 +24,8 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     let child = clone3(new, &CloneInto { cgroup: None, beside: true }, || {
         let (proc, baton) = (middle.proc.clone(), std::mem::take(&mut middle.baton));
         let (filter, console) = (middle.filter.take(), middle.console.take());
-        let init = Init { plan, proc, baton, filter, console, root: None, program: None };
+        let (gate, rests, root, program) = (middle.gate.take(), false, None, None);
+        let init = Init { plan, proc, baton, root, filter, console, gate, rests, program };
         walk::live(init, rows)
     })?;
     middle.baton.pid = child.pid;

@@ -30,8 +30,10 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         ours = Baton::default();
         let console = runtime.console.take().map(|(_, inner)| inner);
         let (proc, filter) = (runtime.proc.clone(), runtime.filter.take());
-        walk::live(Middle { plan, rows, proc, baton, filter, console }, rows)
+        let gate = runtime.gate.take();
+        walk::live(Middle { plan, rows, proc, baton, filter, console, gate }, rows)
     })?;
+    runtime.gate = None;
     runtime.baton = ours;
     runtime.middle = Some(child);
     Ok(())

@@ -86,8 +86,8 @@ pub fn live<P: Process>(mut side: P, rows: &[&'static Stage]) -> Infallible {
 }
 
 /// Walks the rows of Runtime; when a child ended without a word, adds how.
-pub fn runtime(runtime: &mut Runtime) -> Result<(), Failure> {
-    walk(runtime, runtime.rows).map_err(|failure| match failure.error {
+pub fn runtime(runtime: &mut Runtime, rows: &[&'static Stage]) -> Result<(), Failure> {
+    walk(runtime, rows).map_err(|failure| match failure.error {
         Error::Died { .. } if runtime.interrupted.is_none() => {
             Failure { error: runtime.how_it_died().unwrap_or(failure.error), ..failure }
         }

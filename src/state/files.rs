@@ -17,7 +17,7 @@ use crate::sys::{directory, file};
 pub(super) const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
 
 /// No file of ours is larger.
-const LIMIT: usize = 64 * 1024 * 1024;
+pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 /// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
 pub(super) fn default_root(uid: u32) -> String {

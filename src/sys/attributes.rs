@@ -21,6 +21,11 @@ pub fn die_with_parent() -> Result<()> {
     record("prctl", format_args!("PR_SET_PDEATHSIG, SIGKILL"), result)
 }
 
+/// prctl(2) PR_SET_PDEATHSIG 0: this process stays when its parent ends.
+pub fn outlive_parent() -> Result<()> {
+    record("prctl", format_args!("PR_SET_PDEATHSIG, 0"), prctl::set_pdeathsig(None))
+}
+
 /// prctl(2) PR_SET_DUMPABLE 0: nobody without CAP_SYS_PTRACE may trace us or read our /proc files.
 pub fn set_undumpable() -> Result<()> {
     record("prctl", format_args!("PR_SET_DUMPABLE, 0"), prctl::set_dumpable(false))

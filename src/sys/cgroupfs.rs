@@ -7,8 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{AccessFlags, Pid};
+use nix::unistd::AccessFlags;
 
 use super::file;
 use super::record::{record, record_as};
@@ -42,10 +41,11 @@ pub fn await_change(fd: BorrowedFd, wait: Duration) -> Result<()> {
 }
 
 /// kill(2) with SIGKILL; a process that is gone already (ESRCH) is what was wanted.
-pub fn kill_process(pid: i32) -> Result<()> {
-    let result = match kill(Pid::from_raw(pid), Signal::SIGKILL) {
-        Err(Errno::ESRCH) => Ok(()),
+pub fn kill_process(pid: i32, number: i32) -> Result<()> {
+    // SAFETY: only numbers are passed.
+    let result = match Errno::result(unsafe { libc::kill(pid, number) }) {
+        Err(Errno::ESRCH) => Ok(0),
         other => other,
     };
-    record("kill", format_args!("{pid}, SIGKILL"), result)
+    record("kill", format_args!("{pid}, {number}"), result)
 }

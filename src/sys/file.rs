@@ -161,6 +161,25 @@ pub fn fsync(fd: BorrowedFd) -> Result<()> {
     record("fsync", format_args!("{}", fd.as_raw_fd()), nix::unistd::fsync(fd))
 }
 
+/// fcntl(2) F_GETFD of each: whether somebody gave us these descriptors.
+pub fn check_open(mut numbers: std::ops::Range<u32>) -> Result<()> {
+    numbers.try_for_each(|number| fcntl_getfd(number.cast_signed()))
+}
+
+fn fcntl_getfd(fd: i32) -> Result<()> {
+    // SAFETY: only numbers are passed.
+    let result = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) });
+    record("fcntl", format_args!("{fd}, F_GETFD"), result)
+}
+
+/// flock(2) LOCK_EX | LOCK_NB: until the last copy of the descriptor is closed.
+pub fn flock(fd: BorrowedFd) -> Result<()> {
+    let fd = fd.as_raw_fd();
+    // SAFETY: only numbers are passed.
+    let result = Errno::result(unsafe { libc::flock(fd, libc::LOCK_EX | libc::LOCK_NB) });
+    record("flock", format_args!("{fd}, LOCK_EX|LOCK_NB"), result)
+}
+
 /// Writes `text` into the existing file `name` below `at`: one open, one write.
 pub fn write_file(at: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
     let file = openat(at, name, OFlag::O_WRONLY, 0)?;

@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use libc::SIGWINCH as RESIZED;
-pub use libc::{SIGCHLD as CHILD, SIGCONT as CONTINUE, SIGPIPE as PIPE, SIGSTOP as STOP};
+pub use libc::{
+    SIGCHLD as CHILD, SIGCONT as CONTINUE, SIGKILL as KILL, SIGPIPE as PIPE, SIGSTOP as STOP,
+};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
@@ -30,6 +32,24 @@ pub fn as_messages() -> Result<SignalFd> {
     record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), set.thread_block())?;
     let result = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     record_as("signalfd4", format_args!("-1, all but the faults, SFD_CLOEXEC"), result, |_| 0)
+}
+
+/// The number of a signal from its name, `SIG` in front or not, or from its number.
+pub fn number(text: &str) -> std::result::Result<i32, String> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let real_time = |(base, rest): (i32, &str)| {
+        let offset = if rest.is_empty() { Some(0) } else { rest.parse().ok() };
+        offset.map(|offset: i32| base + offset).filter(|number| (34..=64).contains(number))
+    };
+    let named = || Some(format!("SIG{name}").parse::<Signal>().ok()? as i32);
+    let from_first = || name.strip_prefix("RTMIN").map(|rest| (libc::SIGRTMIN(), rest));
+    let from_last = || name.strip_prefix("RTMAX").map(|rest| (libc::SIGRTMAX(), rest));
+    let plain = text.parse().ok().filter(|number| (0..=64).contains(number));
+    plain
+        .or_else(named)
+        .or_else(|| from_first().or_else(from_last).and_then(real_time))
+        .ok_or_else(|| "is no signal: a name (TERM, SIGKILL, RTMIN+3) or a number to 64".into())
 }
 
 /// The number of the next signal that has come, if any.

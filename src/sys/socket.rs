@@ -1,12 +1,14 @@
 //! Socket pairs, and descriptors that travel through them.
 
+use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
+pub use nix::sys::socket::SockType;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr,
     recvmsg, sendmsg, sockopt::SendTimeout,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -68,17 +70,38 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
     Ok((bytes, descriptors))
 }
 
-/// connect(2) to a listening stream socket of the host. EAGAIN: whoever listens
-/// there accepts nobody; the wait has an end since no signal could end it.
-pub fn connect(path: &std::ffi::CStr) -> Result<OwnedFd> {
-    record_fd("connect", format_args!("AF_UNIX, {path:?}"), connected(path))
+/// connect(2) to a listening socket of the host. EAGAIN: whoever listens there
+/// accepts nobody; the wait has an end since no signal could end it.
+pub fn connect(path: &CStr, kind: SockType) -> Result<OwnedFd> {
+    record_fd("connect", format_args!("AF_UNIX, {path:?}"), connected(path, kind))
 }
 
-fn connected(path: &std::ffi::CStr) -> nix::Result<OwnedFd> {
-    let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+fn connected(path: &CStr, kind: SockType) -> nix::Result<OwnedFd> {
+    let family = AddressFamily::Unix;
     let socket = nix::sys::socket::socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
     // unix(7) has SO_SNDTIMEO for send(2) only, but connect(2) obeys it as well.
     nix::sys::socket::setsockopt(&socket, SendTimeout, &TimeVal::seconds(PATIENCE))?;
     nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(socket)
+}
+
+/// bind(2) and listen(2): a new socket with a name, for one who connects at a time.
+pub fn listen(path: &CStr) -> Result<OwnedFd> {
+    let listening = || {
+        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+        let socket = nix::sys::socket::socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+        nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        nix::sys::socket::listen(&socket, Backlog::new(1)?)?;
+        Ok(socket)
+    };
+    record_fd("listen", format_args!("AF_UNIX, {path:?}"), listening())
+}
+
+/// accept4(2): waits until somebody connects.
+pub fn accept(listener: BorrowedFd) -> Result<OwnedFd> {
+    let fd = listener.as_raw_fd();
+    let result = again(|| nix::sys::socket::accept4(fd, SockFlag::SOCK_CLOEXEC));
+    // SAFETY: the kernel made this descriptor for us, and only us.
+    let result = result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    record_fd("accept4", format_args!("{fd}, SOCK_CLOEXEC"), result)
 }

@@ -566,6 +566,35 @@ impl World {
         })
     }
 
+    /// `jec create` of the bundle. What jec and the program say goes to WORLD/out: a pipe
+    /// would stay open for as long as the container does.
+    pub fn create(&self, bundle: &Path, id: &str) -> Ran {
+        let mut command = self.jec();
+        command.args(["create", "--pid-file"]).arg(self.path("pid")).arg("-b").arg(bundle).arg(id);
+        self.ran_aside(command)
+    }
+
+    /// Runs a command whose children may outlive it; what it and they say is in `err`.
+    pub fn ran_aside(&self, mut command: Command) -> Ran {
+        let out = fs::File::create(self.path("out")).expect("a file");
+        command.stdin(Stdio::null()).stdout(out.try_clone().expect("a file")).stderr(out);
+        let status = command.status().expect("jec");
+        let ended = Output { status, stdout: Vec::new(), stderr: self.said().into_bytes() };
+        Ran::from(ended)
+    }
+
+    /// What the containers made by `create` have said so far.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.path("out")).unwrap_or_default()
+    }
+
+    /// `jec COMMAND WORDS`, for commands that leave no process behind.
+    pub fn tell(&self, words: &[&str]) -> Ran {
+        let mut command = self.jec();
+        command.args(words);
+        Ran::of(command)
+    }
+
     /// state.json of the container, null while there is none.
     pub fn state(&self, id: &str) -> Value {
         let text = fs::read_to_string(self.path("state").join(id).join("state.json"));

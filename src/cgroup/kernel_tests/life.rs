@@ -78,7 +78,7 @@ fn nested_cgroups_of_the_container_are_killed_and_removed_however_deep() {
     let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
     wait_populated(&cgroup);
     // The way of kernels before 5.14.
-    cgroup.kill_each().unwrap();
+    cgroup.signal(9).unwrap();
     cgroup.remove(soon()).unwrap();
     assert!(Cgroup::open(&cgroup.path).unwrap().is_none());
     child.wait().unwrap();

@@ -28,6 +28,8 @@ pub(super) fn process(
     // Ignored without a terminal, says the specification.
     let size = if terminal { given.optional("consoleSize", console_size)? } else { None };
     Ok(Process {
+        keeps_keyring: false,
+        preserved_fds: 0,
         terminal,
         console_size: size,
         args,

@@ -174,7 +174,7 @@ mod tests {
         let words = ["jec", "run"].into_iter().chain(line.split_whitespace());
         let cli = cli::parse(words.map(OsString::from)).unwrap();
         let Command::Run(run) = cli.command else { panic!("{line}") };
-        Target::find(&run.container, run.bundle.as_deref(), machine)
+        Target::find(&run.container, run.making.bundle.as_deref(), machine)
     }
 
     #[test]

@@ -1,0 +1,168 @@
+//! `jec create`: everything up to the program's start. What `jec run` does first, too.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::{open_proc, say};
+use crate::cgroup::Hierarchy;
+use crate::cli::{CreateArgs, Global, MakingArgs};
+use crate::error::{Error, Failure, Result};
+use crate::plan::Plan;
+use crate::sides::Runtime;
+use crate::stages::capabilities::mask;
+use crate::stages::walk::{self, rows, walk};
+use crate::stages::{Command, Stage};
+use crate::state::States;
+use crate::sys::process::End;
+use crate::sys::{Recorder, file, signal, terminal};
+
+/// The rows of a container that rests between create and start: init walks them all.
+pub const RESTING: [Command; 4] = [Command::Create, Command::Rest, Command::Open, Command::Start];
+
+/// Makes a container that waits for `jec start`.
+pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
+    let proc = begin(args.making.explain, args.making.preserve_fds)?;
+    let listening = Recorder::pause();
+    let hierarchy = Hierarchy::look()?;
+    let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
+    let mut plan = Plan::from_bundle(&args.id, bundle)?;
+    plan.grant_at_most(grantable(proc.as_fd(), plan.namespaces.has_user())?);
+    args.making.apply(&mut plan)?;
+    if plan.process.terminal && args.making.console_socket.is_none() {
+        let problem = "is true, so an engine has to say where the terminal goes: --console-socket";
+        return Err(Error::config("process.terminal", problem).into());
+    }
+    let all = rows(&plan, &RESTING);
+    let mut runtime = prepare(global, &plan, &all, proc, hierarchy, &args.making)?;
+    Recorder::resume(listening);
+    let made = walk::runtime(&mut runtime, &rows(&plan, &[Command::Create, Command::Rest]));
+    if made.is_ok() {
+        return Ok(0);
+    }
+    let cleaned = end(&mut runtime, &rows(&plan, &[Command::Delete]));
+    outcome(made.map(|()| 0), cleaned, runtime.interrupted)
+}
+
+/// What every command that makes a process begins with. The last time this returns, jec is sealed.
+pub fn begin(explain: bool, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
+    // Before jec itself opens anything: a number that nobody gave must not become one of ours.
+    file::check_open(3..3 + preserved)?;
+    // Modes are meant as written; with a umask of 0777 a user could not open what she makes.
+    file::umask(0o022)?;
+    let proc = open_proc()?;
+    if explain {
+        Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
+    }
+    let plan = Plan::nothing("");
+    let rows = rows(&plan, &[Command::Begin]);
+    walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)?;
+    Ok(proc)
+}
+
+/// Finds a place for everything that will be made; nothing has been made when it returns.
+pub fn prepare<'a>(
+    global: &Global,
+    plan: &'a Plan,
+    rows: &'a [&'static Stage],
+    proc: Rc<OwnedFd>,
+    hierarchy: Hierarchy,
+    args: &MakingArgs,
+) -> Result<Runtime<'a>> {
+    plan.warnings.iter().for_each(|warning| say(warning));
+    let states = States::open(global.root.as_deref(), proc.clone())?;
+    states.refuse_taken(&plan.id)?;
+    let placement = match hierarchy.place(plan)? {
+        Ok(placement) => Some(placement),
+        Err(why) => {
+            refuse_device_makers(plan, &why)?;
+            say(&format!("no cgroup, so no limits: {why}"));
+            None
+        }
+    };
+    let mut runtime = Runtime::new(plan, rows, proc, Some(states));
+    runtime.placement = placement;
+    runtime.signals = Some(signal::as_messages()?);
+    runtime.pid_file = args.pid_file.as_deref().map(absolute).transpose()?;
+    let socket = args.console_socket.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
+    runtime.console_socket = socket.transpose()?;
+    Ok(runtime)
+}
+
+/// Who may make device nodes is kept from the disks by the device program of a
+/// cgroup, or by a user namespace: without both, rules would be words only.
+fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
+    const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
+    let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
+    if !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user() {
+        return Ok(());
+    }
+    Err(Error::machine(
+        format!(
+            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules: {why}"
+        ),
+        "take CAP_MKNOD away, or give the container a user namespace",
+    ))
+}
+
+/// The capabilities that a container here can have, as a mask: a new user namespace starts with
+/// every one of the kernel (user_namespaces(7)), else our own bounding set is the limit.
+pub fn grantable(proc: BorrowedFd, has_user: bool) -> Result<u64> {
+    if !has_user {
+        return mask(&file::read_file(proc, c"self/status", 64 * 1024)?, "CapBnd:");
+    }
+    let text = file::read_file(proc, c"sys/kernel/cap_last_cap", 64)?;
+    let last: u32 = text
+        .trim()
+        .parse()
+        .map_err(|_| Error::differs("/proc/sys/kernel/cap_last_cap", "a number", &*text))?;
+    Ok(u64::MAX >> (63 - last.min(63)))
+}
+
+/// Walks the rows of the end, without what only set-up and waiting needed.
+pub fn end(runtime: &mut Runtime, ending: &[&'static Stage]) -> Result<(), Failure> {
+    runtime.let_go();
+    walk(runtime, ending)
+}
+
+/// Of two failures the second is told last, and decides the exit status, unless a signal has.
+pub fn outcome(
+    result: Result<u8, Failure>,
+    cleaned: Result<(), Failure>,
+    interrupted: Option<i32>,
+) -> Result<u8, Failure> {
+    match (result, cleaned, interrupted) {
+        (Err(first), Err(second), _) => {
+            say(&format!("{first}\nand cleaning up failed, too:"));
+            Err(second)
+        }
+        (Err(failure), Ok(()), Some(number)) => {
+            say(&failure.to_string());
+            Ok(End::Signaled(number).code())
+        }
+        (result, cleaned, _) => cleaned.and(result),
+    }
+}
+
+/// Absolute, because it is written down for a `jec delete` that may run elsewhere.
+fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path)
+        .map_err(|error| Error::config("--pid-file", format!("{}: {error}", path.display())))?;
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::config("--pid-file", "is not UTF-8"))
+}
+
+impl MakingArgs {
+    /// What an engine says on the command line because config.json has no word for it.
+    pub fn apply(&self, plan: &mut Plan) -> Result<()> {
+        plan.root.no_pivot = self.no_pivot;
+        plan.process.keeps_keyring = self.no_new_keyring;
+        plan.process.preserved_fds = self.preserve_fds;
+        if self.no_pivot {
+            say("--no-pivot: the host's tree stays mounted below the container's root");
+        }
+        Ok(())
+    }
+}

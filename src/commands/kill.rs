@@ -1,0 +1,26 @@
+//! `jec kill`: a signal for the container.
+
+use super::{find, open_proc};
+use crate::cgroup::Cgroup;
+use crate::cli::{Global, KillArgs};
+use crate::error::{Error, Failure, Result};
+use crate::stages::kill_all::send;
+use crate::state::Status;
+
+/// Sends the signal to process 1, or with `--all` to every process.
+pub fn run(global: &Global, args: &KillArgs) -> Result<u8, Failure> {
+    let (_, container) = find(global, &args.id, &open_proc()?)?;
+    let cgroup = container.intent.cgroup.as_deref().filter(|_| args.all);
+    if let Some(cgroup) = cgroup.map(Cgroup::open).transpose()?.flatten() {
+        cgroup.signal(args.signal)?;
+        return Ok(0);
+    }
+    // The words that engines look for when a container has ended before their signal.
+    let gone = || Error::state(&args.id, "container not running");
+    let init = container.live_init()?.ok_or_else(gone)?;
+    if container.state.status == Status::Creating {
+        return Err(Error::state(&args.id, "is being made; nothing in it can be signalled").into());
+    }
+    send(&init, args.signal)?;
+    Ok(0)
+}

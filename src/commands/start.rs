@@ -1,0 +1,33 @@
+//! `jec start`: the program of a created container.
+
+use super::{find, open_proc};
+use crate::cli::{Global, IdArgs};
+use crate::error::{Error, Failure, Result};
+use crate::plan::Plan;
+use crate::sides::Runtime;
+use crate::stages::Command;
+use crate::stages::walk::{self, rows};
+use crate::state::Status;
+use crate::sys::signal;
+
+/// Starts it, and returns when the program runs.
+pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
+    let proc = open_proc()?;
+    let (states, container) = find(global, &args.id, &proc)?;
+    // Held until the state says "running".
+    let _lock = container.lock()?;
+    let container = states.find(&args.id)?;
+    let status = container.status()?;
+    if status != Status::Created {
+        let problem = format!("cannot be started: it is {status:?}, not created").to_lowercase();
+        return Err(Error::state(&args.id, problem).into());
+    }
+    let plan = Plan::saved(&args.id, container.intent.bundle.as_ref(), container.config()?)?;
+    let starting = rows(&plan, &[Command::Open, Command::Start]);
+    let mut runtime = Runtime::new(&plan, &starting, proc, Some(states));
+    runtime.init = container.live_init()?;
+    runtime.container = Some(container);
+    runtime.signals = Some(signal::as_messages()?);
+    walk::runtime(&mut runtime, &starting)?;
+    Ok(0)
+}
