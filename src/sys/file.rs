@@ -105,9 +105,8 @@ pub fn readlinkat(at: BorrowedFd, name: &CStr) -> Result<CString> {
     use std::os::unix::ffi::OsStringExt;
     let result = nix::fcntl::readlinkat(at, name)
         .and_then(|text| CString::new(text.into_vec()).map_err(|_| Errno::EINVAL));
-    record_as("readlinkat", format_args!("{}, {name:?}", dir(at)), result, |text| {
-        format!("{text:?}")
-    })
+    let args = format_args!("{}, {name:?}", dir(at));
+    record_as("readlinkat", args, result, |text| format!("{text:?}"))
 }
 
 /// What fstat(2) says of a descriptor.

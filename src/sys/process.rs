@@ -77,11 +77,11 @@ pub fn clone3(
     // memory and stack, as after fork(2), and this process has one thread, so that no lock of
     // the allocator can be held by another.
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
-    let result = Errno::result(result);
+    let result =
+        Errno::result(result).and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
     if result == Ok(0) {
         child();
     }
-    let result = result.and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
     let cgroup = into.cgroup.map(|fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
     let cgroup = cgroup.unwrap_or_default();
     let beside = if into.beside { "|CLONE_PARENT" } else { "" };
@@ -185,9 +185,7 @@ pub fn execve_file(file: BorrowedFd, args: &[CString], env: &[CString]) -> Resul
 
 /// A call that does not return has to be told before it is made.
 fn announce(name: &str, path: &CStr, args: &[CString]) {
-    if super::Recorder::is_on() {
-        super::Recorder::line(format_args!("    {name}({path:?}, {args:?})"));
-    }
+    super::Recorder::line(format_args!("    {name}({path:?}, {args:?})"));
 }
 
 /// unshare(2).

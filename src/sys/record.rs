@@ -1,4 +1,4 @@
-//! The recorder: what `--explain` prints, and what an error quotes.
+//! How a wrapper ends: what `--explain` prints, what an error quotes, what the caller gets.
 
 use std::fmt::{Arguments, Display};
 use std::io;
@@ -40,11 +40,18 @@ pub fn record_as<T, S: Display>(
             Err(errno) => Recorder::line(format_args!("    {name}({args}) = -1 {errno:?}")),
         }
     }
-    result.map_err(|errno| Error::Call {
-        name: name.into(),
-        args: shortened(args.to_string()),
-        errno: errno as i32,
-    })
+    result.map_err(|errno| failed(name, args, errno))
+}
+
+/// An error has to fit into a message, and a screen: arguments may be megabytes (execve).
+fn failed(name: &str, args: Arguments, errno: Errno) -> Error {
+    const LONGEST: usize = 1000;
+    let mut args = args.to_string();
+    if let Some((end, _)) = args.char_indices().nth(LONGEST) {
+        args.truncate(end);
+        args.push('…');
+    }
+    Error::Call { name: name.into(), args, errno: errno as i32 }
 }
 
 /// The errno inside an error of the standard library.
@@ -70,15 +77,6 @@ pub unsafe fn descriptor(value: impl Into<libc::c_long>) -> nix::Result<OwnedFd>
     let fd = RawFd::try_from(Errno::result(value.into())?).map_err(|_| Errno::EBADF)?;
     // SAFETY: it was made for us just now, and is owned by nobody yet.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// An error has to fit into a message, and a screen: arguments may be megabytes (execve).
-fn shortened(args: String) -> String {
-    const LONGEST: usize = 1000;
-    match args.char_indices().nth(LONGEST) {
-        None => args,
-        Some((end, _)) => format!("{}…", &args[..end]),
-    }
 }
 
 /// The switch and the mouth of the recorder.
@@ -124,8 +122,9 @@ impl Recorder {
     /// Writes one line in a single write(2), so that lines of three processes never mix.
     /// A reader that went away costs the explanation, not the container.
     pub fn line(text: Arguments) {
-        let (sink, line) = (SINK.load(Ordering::Relaxed), format!("{text}\n"));
+        let sink = SINK.load(Ordering::Relaxed);
         if sink >= 0 {
+            let line = format!("{text}\n");
             // SAFETY: the buffer is valid for its length; SINK is open while it is not -1.
             unsafe { libc::write(sink, line.as_ptr().cast(), line.len()) };
         }
