@@ -52,16 +52,16 @@ pub fn place(root: BorrowedFd, path: &CStr, kind: Kind) -> Result<OwnedFd> {
     let mut links = 0;
     let mut names = names(path);
     let mut way = PathBuf::from("/");
-    let mut place = file::open_in_root(root, c"/", OFlag::O_PATH, 0)?;
+    let mut place: Option<OwnedFd> = None;
     while let Some(name) = names.pop_front() {
-        // `/`, where a link is absolute, leads back to the root, and `..` at the root stays there.
+        // `/`, where a path begins, leads back to the root, and `..` at the root stays there.
         way.push(&name);
         if let Some(found) = find(root, &c_string(&way)?)? {
-            place = found;
+            place = Some(found);
             continue;
         }
-        let name = c_string(&name)?;
-        match file::readlinkat(place.as_fd(), &name) {
+        let (directory, name) = (place.as_ref().map_or(root, AsFd::as_fd), c_string(&name)?);
+        match file::readlinkat(directory, &name) {
             Ok(_) if links == MAX_LINKS => return Err(loop_of_links(path)),
             Ok(target) => {
                 links += 1;
@@ -70,12 +70,12 @@ pub fn place(root: BorrowedFd, path: &CStr, kind: Kind) -> Result<OwnedFd> {
             }
             Err(error) if error.is(Errno::ENOENT) => {
                 let kind = if names.is_empty() { kind } else { Kind::Directory };
-                place = make(place.as_fd(), &name, kind)?;
+                place = Some(make(directory, &name, kind)?);
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(place)
+    place.ok_or_else(|| root_itself(path))
 }
 
 fn make(directory: BorrowedFd, name: &CStr, kind: Kind) -> Result<OwnedFd> {
