@@ -99,12 +99,11 @@ fn parse() -> Result<Options, String> {
             "--seconds" => options.effort.patience = Duration::from_secs(number(value()?)? as u64),
             "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
             "--raw" => options.raw = true,
-            "measure" | "prices" | "scale" | "all" | "check" => options.word = arg,
+            "measure" | "prices" | "scale" | "all" | "check" | "--help" => options.word = arg,
             "render" => {
                 options.file = value()?.into();
                 options.word = arg;
             }
-            "--help" => options.word = arg,
             _ => return Err(format!("{arg:?}\n{USAGE}")),
         }
     }
