@@ -13,6 +13,7 @@ mod measure;
 mod memory;
 mod payload;
 mod plot;
+mod prices;
 mod process;
 mod results;
 mod runtimes;
@@ -39,6 +40,7 @@ pictures of a report that was written before). Otherwise: measure.
 
   --rounds N     at most so many rounds (100)
   --seconds N    no new round after so long (150)
+  --many N       containers alive at once, for scale and check (1000)
   --only NAME,…  only these runtimes
   --out DIR      where report.json and the pictures go (.)
   --raw          the report as one line of JSON on standard output, and nothing else";
@@ -51,6 +53,7 @@ struct Options {
     out: PathBuf,
     effort: Effort,
     only: Vec<String>,
+    many: usize,
     raw: bool,
 }
 
@@ -85,8 +88,17 @@ fn parse() -> Result<Options, String> {
     let (none, here) = (PathBuf::new(), PathBuf::from("."));
     let (jec, floor, file) = (none.clone(), none.clone(), none);
     let word = "measure".into();
-    let mut options =
-        Options { word, file, jec, floor, out: here, effort, only: Vec::new(), raw: false };
+    let mut options = Options {
+        word,
+        file,
+        jec,
+        floor,
+        out: here,
+        effort,
+        only: Vec::new(),
+        many: 1000,
+        raw: false,
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
@@ -97,6 +109,7 @@ fn parse() -> Result<Options, String> {
             "--out" => options.out = value()?.into(),
             "--rounds" => options.effort.rounds = number(value()?)?,
             "--seconds" => options.effort.patience = Duration::from_secs(number(value()?)? as u64),
+            "--many" => options.many = number(value()?)?,
             "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
             "--raw" => options.raw = true,
             "measure" | "prices" | "scale" | "all" | "check" | "--help" => options.word = arg,
@@ -127,13 +140,13 @@ fn work(options: &Options) -> Result<Report, String> {
     if does("prices")
         && let Some(floor) = runtimes.iter().find(|runtime| runtime.name == "floor")
     {
-        measure::prices(floor, &bundles, options.effort, &mut report)?;
+        prices::all(floor, &bundles, options.effort, &mut report)?;
     }
     for runtime in runtimes.iter().filter(|runtime| runtime.is_oci()) {
         if does("scale") {
-            scale::all(runtime, &bundles, &mut report)?;
+            scale::all(runtime, &bundles, options.many, &mut report)?;
         } else if does("check") && runtime.name == "jec" {
-            scale::thousand(runtime, &bundles, &mut report)?;
+            scale::thousand(runtime, &bundles, options.many, &mut report)?;
         }
     }
     Ok(report)

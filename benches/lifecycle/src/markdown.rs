@@ -1,6 +1,6 @@
 //! The report as Markdown.
 
-use crate::results::{Report, Scale, Series};
+use crate::results::{Price, Report, Scale, Series};
 use crate::runtimes::{AT_ONCE, Operation};
 use crate::statistics::{Estimate, estimate, median, quantile, ratio as pairs};
 
@@ -114,22 +114,29 @@ fn scale(out: &mut String, scales: &[Scale]) {
 }
 
 /// The difference to the whole, pair by pair within a round.
-fn prices(out: &mut String, prices: &[(String, Vec<f64>)]) {
+fn prices(out: &mut String, prices: &[Price]) {
     line(out, format_args!("\n### What each part of the floor costs\n"));
-    line(out, format_args!("| | median µs | to the whole, µs | 95 % |"));
-    line(out, format_args!("|---|--:|--:|--:|"));
-    let Some((_, whole)) = prices.first() else {
+    line(
+        out,
+        format_args!("| | median µs | to the whole | 95 % | processor µs | to the whole | 95 % |"),
+    );
+    line(out, format_args!("|---|--:|--:|--:|--:|--:|--:|"));
+    let Some(whole) = prices.first() else {
         return;
     };
-    for (switch, micros) in prices {
-        let name = if switch.is_empty() { "the whole" } else { switch };
-        let pairs: Vec<f64> = micros.iter().zip(whole).map(|(one, all)| one - all).collect();
-        let Some(Estimate { median: most, low, high }) = estimate(&pairs) else {
-            continue;
-        };
-        let median = median(micros);
-        line(out, format_args!("| {name} | {median:.0} | {most:+.0} | {low:+.0} to {high:+.0} |"));
+    for price in prices {
+        let name = if price.switch.is_empty() { "the whole" } else { &price.switch };
+        let wall = difference(&price.micros, &whole.micros);
+        let processor = difference(&price.cpu_micros, &whole.cpu_micros);
+        line(out, format_args!("| {name} | {wall} | {processor} |"));
     }
+}
+
+fn difference(micros: &[f64], whole: &[f64]) -> String {
+    let pairs: Vec<f64> = micros.iter().zip(whole).map(|(one, all)| one - all).collect();
+    estimate(&pairs).map_or("– | – | –".into(), |Estimate { median: most, low, high }| {
+        format!("{:.0} | {most:+.0} | {low:+.0} to {high:+.0}", median(micros))
+    })
 }
 
 /// Adds a line.

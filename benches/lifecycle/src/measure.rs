@@ -22,10 +22,17 @@ pub struct Effort {
     pub patience: Duration,
 }
 
+impl Effort {
+    /// Whether the time is up, and there are rounds enough.
+    pub fn is_spent(self, round: usize, begin: Instant) -> bool {
+        round >= WARM_UP + LEAST && begin.elapsed() > self.patience
+    }
+}
+
 /// Rounds that are thrown away: caches fill, modules load.
-const WARM_UP: usize = 2;
+pub const WARM_UP: usize = 2;
 /// Fewer make no interval.
-const LEAST: usize = 6;
+pub const LEAST: usize = 6;
 
 /// One operation of one runtime.
 struct Task {
@@ -46,7 +53,7 @@ pub fn all(
     eprintln!("lifecycle: {count} rounds, or {} seconds", effort.patience.as_secs());
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for round in 0..WARM_UP + effort.rounds {
-        if round >= WARM_UP + LEAST && begin.elapsed() > effort.patience {
+        if effort.is_spent(round, begin) {
             break;
         }
         for group in &mut groups {
@@ -159,66 +166,8 @@ fn residents(
     Ok(ends)
 }
 
-/// What each part of the isolation costs: the floor without it, in turns with the whole.
-pub fn prices(
-    floor: &Runtime,
-    bundles: &Bundles,
-    effort: Effort,
-    report: &mut Report,
-) -> Result<(), String> {
-    const SWITCHES: [&str; 16] = [
-        "",
-        "--no-cgroup",
-        "--no-device-rules",
-        "--no-uts",
-        "--no-ipc",
-        "--no-net",
-        "--no-cgroupns",
-        "--no-loopback",
-        "--no-mounts",
-        "--no-devices",
-        "--no-masks",
-        "--no-bounding",
-        "--no-session",
-        "--no-keyring",
-        "--middle",
-        "--seal",
-    ];
-    let whole = floor.run(0, false, bundles)?;
-    let mut lines: Vec<(&str, Line, Vec<f64>)> = Vec::new();
-    for switch in SWITCHES {
-        let mut line = whole.clone();
-        if !switch.is_empty() {
-            line.words.insert(1, process::c(switch));
-        }
-        lines.push((switch, line, Vec::new()));
-    }
-    let filtered = floor.run(0, true, bundles)?;
-    lines.push(("--filter", filtered, Vec::new()));
-    let begin = Instant::now();
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
-    for round in 0..WARM_UP + effort.rounds {
-        if round >= WARM_UP + LEAST && begin.elapsed() > effort.patience {
-            break;
-        }
-        random.shuffle(&mut lines);
-        for (_, line, micros) in &mut lines {
-            let outcome = line.time().map_err(|error| error.to_string())?;
-            if outcome.failed {
-                return Err(format!("{} failed: {}", line.shown(), line.complaint()));
-            }
-            if round >= WARM_UP {
-                micros.push(outcome.micros);
-            }
-        }
-    }
-    lines.sort_by_key(|(switch, ..)| SWITCHES.iter().position(|known| known == switch));
-    report.prices = lines.into_iter().map(|(switch, _, times)| (switch.into(), times)).collect();
-    Ok(())
-}
-
 /// xorshift64*: the order needs to be without a pattern, not unpredictable.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     fn below(&mut self, end: usize) -> usize {
@@ -229,7 +178,7 @@ impl Random {
     }
 
     /// Fisher and Yates.
-    fn shuffle<T>(&mut self, list: &mut [T]) {
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for at in (1..list.len()).rev() {
             list.swap(at, self.below(at + 1));
         }

@@ -15,8 +15,15 @@ pub struct Report {
     pub notes: Vec<String>,
     pub series: Vec<Series>,
     pub scale: Vec<Scale>,
-    /// The price of each part of the floor: the switch that leaves it out, and microseconds.
-    pub prices: Vec<(String, Vec<f64>)>,
+    pub prices: Vec<Price>,
+}
+
+/// The floor with a switch, or with none: what remains without a part, or what comes with it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Price {
+    pub switch: String,
+    pub micros: Vec<f64>,
+    pub cpu_micros: Vec<f64>,
 }
 
 /// One operation of one runtime: a value a round, and what was looked at in runs apart.

@@ -9,17 +9,20 @@ use crate::results::{Report, Scale, Thousand};
 use crate::runtimes::Runtime;
 use crate::view;
 
-/// Containers alive at once, where the machine bears them.
-const MANY: usize = 1000;
-/// For each of them so much memory has to be available when it begins.
+/// For each of many containers so much memory has to be available when it begins.
 const EACH_KIB: u64 = 1024;
 /// Where the search for the least memory.max ends, in pages of 4 KiB: 64 MiB.
 const MOST_PAGES: u64 = 16 * 1024;
 /// A limit is enough when so many starts in a row succeed.
 const SURE: usize = 3;
 
-/// All of it for one runtime; what it has not is left out.
-pub fn all(runtime: &Runtime, bundles: &Bundles, report: &mut Report) -> Result<(), String> {
+/// All of it for one runtime, with at most `most` containers; what it has not is left out.
+pub fn all(
+    runtime: &Runtime,
+    bundles: &Bundles,
+    most: usize,
+    report: &mut Report,
+) -> Result<(), String> {
     let mut scale = Scale { runtime: runtime.name.into(), ..Scale::default() };
     if view::has_controller("memory") {
         eprintln!("lifecycle: {}: the least memory.max", runtime.name);
@@ -29,20 +32,25 @@ pub fn all(runtime: &Runtime, bundles: &Bundles, report: &mut Report) -> Result<
     if runtime.has_create {
         scale.stays_detached = detached(runtime, bundles)?;
         eprintln!("lifecycle: {}: many at once", runtime.name);
-        scale.thousand = Some(many(runtime, bundles, bearable())?);
+        scale.thousand = Some(many(runtime, bundles, bearable(most))?);
     }
     report.scale.push(scale);
     Ok(())
 }
 
 /// Only what the bars need.
-pub fn thousand(runtime: &Runtime, bundles: &Bundles, report: &mut Report) -> Result<(), String> {
+pub fn thousand(
+    runtime: &Runtime,
+    bundles: &Bundles,
+    most: usize,
+    report: &mut Report,
+) -> Result<(), String> {
     let mut scale = Scale { runtime: runtime.name.into(), ..Scale::default() };
     if view::has_controller("memory") {
         scale.least_memory_kib = least_memory(runtime, bundles)?;
     }
     if runtime.has_create {
-        scale.thousand = Some(many(runtime, bundles, bearable())?);
+        scale.thousand = Some(many(runtime, bundles, bearable(most))?);
     }
     report.scale.push(scale);
     Ok(())
@@ -127,8 +135,8 @@ fn processes_of(path: &Path) -> (u64, u64) {
     found
 }
 
-fn bearable() -> usize {
-    MANY.min((available() / EACH_KIB) as usize)
+fn bearable(most: usize) -> usize {
+    most.min((available() / EACH_KIB) as usize)
 }
 
 /// MemAvailable of /proc/meminfo, in KiB.
