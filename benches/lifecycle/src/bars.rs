@@ -1,0 +1,132 @@
+//! The bars: what jec must reach, as ratios, in one table.
+
+use crate::results::Report;
+use crate::runtimes::Operation::{self, Exec, Run};
+use crate::statistics::{Estimate, estimate, median, ratio};
+
+/// jec's value divided by that of `than` has to be at most `at_most`.
+struct Bar {
+    what: &'static str,
+    than: &'static str,
+    at_most: f64,
+    measured: Measured,
+}
+
+enum Measured {
+    /// The time of an operation, with the profile or without.
+    Time(Operation, bool),
+    /// The peak memory of an operation.
+    Peak(Operation),
+    /// How much less 8 at once gain over 8 in turn.
+    Scaling,
+    /// The least memory.max, in units of 256 KiB.
+    LeastMemory,
+    /// The start of the last of a thousand, to that of the first.
+    Last,
+}
+
+#[rustfmt::skip]
+const BARS: &[Bar] = &[
+    Bar { what: "run",                   than: "floor", at_most: 1.3,       measured: Measured::Time(Run, false) },
+    Bar { what: "run, profile",          than: "floor", at_most: 1.3,       measured: Measured::Time(Run, true) },
+    Bar { what: "run",                   than: "crun",  at_most: 1.0 / 2.0, measured: Measured::Time(Run, false) },
+    Bar { what: "run, profile",          than: "crun",  at_most: 1.0 / 2.5, measured: Measured::Time(Run, true) },
+    Bar { what: "run",                   than: "runc",  at_most: 1.0 / 5.0, measured: Measured::Time(Run, false) },
+    Bar { what: "run, profile",          than: "runc",  at_most: 1.0 / 10.0, measured: Measured::Time(Run, true) },
+    Bar { what: "exec",                  than: "crun",  at_most: 1.0 / 2.0, measured: Measured::Time(Exec, false) },
+    Bar { what: "exec, profile",         than: "crun",  at_most: 1.0 / 2.0, measured: Measured::Time(Exec, true) },
+    Bar { what: "peak memory of run",    than: "crun",  at_most: 2.0 / 3.0, measured: Measured::Peak(Run) },
+    Bar { what: "gain of 8 at once",     than: "crun",  at_most: 1.0,       measured: Measured::Scaling },
+    Bar { what: "least memory.max",      than: "256 KiB", at_most: 1.0,     measured: Measured::LeastMemory },
+    Bar { what: "start of the 1000th",   than: "the 1st", at_most: 1.2,     measured: Measured::Last },
+];
+
+impl Bar {
+    /// None: something of it is not there.
+    fn value(&self, report: &Report) -> Option<Estimate> {
+        let exact = |value: f64| Estimate { median: value, low: value, high: value };
+        let scale = report.scale.iter().find(|scale| scale.runtime == "jec");
+        match self.measured {
+            Measured::Time(operation, profile) => {
+                report.ratio(operation, profile, "jec", self.than)
+            }
+            Measured::Peak(operation) => {
+                let of = |name| report.find(operation, false, name)?.peak_kib;
+                Some(exact(of("jec")? as f64 / of(self.than)? as f64))
+            }
+            Measured::Scaling => {
+                let (ours, theirs) =
+                    (report.speedups(false, "jec")?, report.speedups(false, self.than)?);
+                estimate(&theirs.iter().zip(&ours).map(|(a, b)| a / b).collect::<Vec<_>>())
+            }
+            Measured::LeastMemory => Some(exact(scale?.least_memory_kib? as f64 / 256.0)),
+            Measured::Last => {
+                let (first, last) = scale?.thousand.as_ref()?.ends();
+                Some(exact(median(last) / median(first)))
+            }
+        }
+    }
+
+    /// The same for user and system time: not judged, but what is left when others
+    /// use the machine, too. Their turns lengthen both sides of a pair, and so
+    /// bring its ratio nearer to 1.
+    fn processor(&self, report: &Report) -> Option<f64> {
+        let Measured::Time(operation, profile) = self.measured else {
+            return None;
+        };
+        let ours = report.find(operation, profile, "jec")?;
+        let theirs = report.find(operation, profile, self.than)?;
+        Some(ratio(&ours.cpu_micros, &theirs.cpu_micros)?.median)
+    }
+}
+
+/// Prints every bar with what was measured; false when one is missed. One is
+/// missed when even the end of the interval that speaks for jec is beyond it:
+/// what cannot be decided on this machine in this time fails nobody.
+pub fn check(report: &Report) -> bool {
+    let mut missed = 0;
+    println!("| | jec, compared with | at most | measured | 95 % | processor time | |");
+    println!("|---|---|---|---|---|---|---|");
+    for bar in BARS {
+        let (what, than, at_most) = (bar.what, bar.than, bar.at_most);
+        let Some(value) = bar.value(report) else {
+            println!("| {what} | {than} | {at_most:.2} | – | | | not there |");
+            continue;
+        };
+        let verdict = match (value.median <= at_most, value.low <= at_most) {
+            (true, _) => "met",
+            (false, true) => "open",
+            (false, false) => "MISSED",
+        };
+        missed += usize::from(verdict == "MISSED");
+        let Estimate { median, low, high } = value;
+        let processor = bar.processor(report).map_or(String::new(), |ratio| format!("{ratio:.2}"));
+        println!(
+            "| {what} | {than} | {at_most:.2} | {median:.2} | {low:.2}–{high:.2} | {processor} | {verdict} |"
+        );
+    }
+    missed == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Series;
+
+    fn series(runtime: &str, micros: f64) -> Series {
+        let micros = (0..40).map(|n| micros + f64::from(n % 3)).collect();
+        let runtime = runtime.into();
+        let (profile, peak_kib, calls) = (false, None, None);
+        Series { operation: Run, profile, runtime, micros, cpu_micros: vec![], peak_kib, calls }
+    }
+
+    #[test]
+    fn a_bar_that_is_missed_fails_the_check_and_one_that_is_met_does_not() {
+        let report = |jec| {
+            let series = vec![series("floor", 1000.0), series("crun", 4000.0), series("jec", jec)];
+            Report { series, ..Report::default() }
+        };
+        assert!(check(&report(1200.0)));
+        assert!(!check(&report(1400.0)));
+    }
+}
