@@ -85,7 +85,7 @@ fn left(world: &World) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let mut left = world.left_behind();
-        let known = ["state", "rootfs", "pid", "out", "err"];
+        let known = ["state", "rootfs", "pid", "out", "err", "bundle-gate"];
         let names = fs::read_dir(world.dir.path()).expect("the world").flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
         left.extend(
@@ -250,6 +250,64 @@ fn whoever_kills_a_forced_delete_of_a_running_container_leaves_nothing_after_one
         faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", named(call))));
     }
     report("killed in delete --force", chosen.len(), &faults);
+}
+
+/// `jec create`, of a bundle whose program would end at once.
+fn create(world: &World, bundle: &std::path::Path, id: &str) -> Command {
+    let mut command = world.jec();
+    command.args(["create", "--pid-file"]).arg(world.path("pid")).arg("-b").arg(bundle).arg(id);
+    let out = fs::File::create(world.path("out")).expect("a file");
+    command.stdout(out.try_clone().expect("a file")).stderr(out);
+    command
+}
+
+fn start(world: &World, id: &str) -> Command {
+    let mut command = world.jec();
+    command.args(["start", id]).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn whoever_is_killed_at_any_call_of_create_or_start_leaves_nothing_after_one_delete() {
+    if too_slow() {
+        skip!("emulated, each of some hundred points takes seconds; JEC_SLOW_TESTS=1 runs them");
+    }
+    own_view();
+    let world = World::new();
+    let bundle = world.bundle("gate", common::sh("sleep 1000"));
+    let calm = world.id("calm");
+    let created = trace(create(&world, &bundle, &calm), PATIENCE, never);
+    assert_eq!((created.code, created.hung), (0, false), "{}", world.said());
+    let started = trace(start(&world, &calm), PATIENCE, never);
+    assert_eq!((started.code, world.state(&calm)["status"].as_str()), (0, Some("running")));
+    assert_eq!(cleaned(&world, &calm), [""; 0]);
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for (name, calls) in [("create", points(created.calls)), ("start", points(started.calls))] {
+        for call in calls.iter().filter(|call| sampled(call.nth - 1, 7)) {
+            count += 1;
+            let id = world.id(&format!("{name}{}-{}", call.role, call.nth));
+            let act = at(call.role, call.nth, Act::Kill);
+            let traced = if name == "create" {
+                trace(create(&world, &bundle, &id), PATIENCE, act)
+            } else {
+                world.create(&bundle, &id).ok();
+                trace(start(&world, &id), PATIENCE, act)
+            };
+            // What is left can be asked for, and deleted.
+            let state = world.tell(&["state", &id]);
+            let mut found = cleaned(&world, &id);
+            if traced.hung {
+                found.push("somebody hangs".into());
+            }
+            if state.code != 0 && !state.err.contains("does not exist") {
+                found.push(format!("its state: {state:?}"));
+            }
+            faults
+                .extend(found.into_iter().map(|fault| format!("{name}, {}: {fault}", named(call))));
+        }
+    }
+    report("killed in create and start", count, &faults);
 }
 
 const ERRNOS: [(i32, &str); 8] = [

@@ -134,7 +134,12 @@ fn trace_here(
         });
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
         if signal == libc::SIGTRAP | 0x80 {
-            at_call(pid, tracee, &mut calls, &mut decide);
+            if at_call(pid, tracee, &mut calls, &mut decide) {
+                // At its gate it may wait for ever, and is nobody's child.
+                all.remove(&pid);
+                alive.lock().expect("lock").retain(|other| *other != pid);
+                request(libc::PTRACE_DETACH, pid, 0);
+            }
         } else if event == libc::PTRACE_EVENT_EXEC && tracee.role != JEC {
             // Init is the program now (or a helper has begun): no business of ours.
             all.remove(&pid);
@@ -157,19 +162,21 @@ fn trace_here(
     Traced { code, hung: late.load(Ordering::SeqCst), calls }
 }
 
+/// Lets it make the call, or not; true when it is left there, since it comes to rest.
 fn at_call(
     pid: i32,
     tracee: &mut Tracee,
     calls: &mut Vec<Call>,
     decide: &mut impl FnMut(&Call) -> Act,
-) {
+) -> bool {
     let mut registers = registers(pid);
     if !entering(pid) {
         if let Some(errno) = tracee.fails.take() {
             machine::set_result(&mut registers, -i64::from(errno));
             set_registers(pid, &mut registers);
         }
-        return resume(pid, 0);
+        resume(pid, 0);
+        return false;
     }
     tracee.calls += 1;
     let (number, args) = (machine::number(&registers), machine::args(&registers));
@@ -182,6 +189,7 @@ fn at_call(
     let act = decide(&call);
     calls.push(call);
     match act {
+        Act::Go if number == libc::SYS_accept4 => return true,
         Act::Go => resume(pid, 0),
         Act::Kill => kill(pid, libc::SIGKILL),
         Act::Fail(errno) => {
@@ -194,6 +202,7 @@ fn at_call(
             resume(pid, 0);
         }
     }
+    false
 }
 
 impl Tracee {
