@@ -12,7 +12,8 @@ use crate::state::Status;
 
 /// Writes the state, then the pid file.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let (container, init) = (runtime.container()?, runtime.init()?);
-    container.write_status(Status::Created, init.pid)?;
-    container.write_pid_file(init.pid)
+    let pid = runtime.init()?.pid;
+    let container = runtime.container()?;
+    container.write_status(Status::Created, pid)?;
+    container.write_pid_file(pid)
 }
