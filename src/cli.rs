@@ -199,6 +199,13 @@ pub struct InitArgs {
     pub command: Vec<OsString>,
 }
 
+/// Whether the line may be a command that makes a process; by its words alone, so it may also be
+/// something else. With `--explain` it is not: sealing is to be seen then.
+pub fn makes_a_process(line: &[OsString]) -> bool {
+    let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| word == w));
+    has(&["run", "create", "exec"]) && !has(&["--explain", "--help", "-h"])
+}
+
 /// Parses a whole command line, the program's name included.
 ///
 /// The error prints itself (`exit`), `--help` and `--version` included.

@@ -3,10 +3,19 @@
 use std::process::ExitCode;
 
 use jec::cli::{self, Command};
-use jec::commands::{self, say};
+use jec::commands::create::seal;
+use jec::commands::{self, open_proc, say};
+use jec::error::Failure;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    let line: Vec<_> = std::env::args_os().collect();
+    // To parse the line costs 0.4 ms, and to be sealed is to begin anew: so it comes first.
+    if cli::makes_a_process(&line)
+        && let Err(failure) = open_proc().map_err(Into::into).and_then(|proc| seal(&proc))
+    {
+        return told(&failure);
+    }
+    let cli = match cli::parse(line) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
@@ -23,9 +32,11 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code.into(),
-        Err(failure) => {
-            say(&failure.to_string());
-            failure.exit_code().into()
-        }
+        Err(failure) => told(&failure),
     }
+}
+
+fn told(failure: &Failure) -> ExitCode {
+    say(&failure.to_string());
+    failure.exit_code().into()
 }

@@ -49,17 +49,25 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
 /// What every command that makes a process begins with. The last time this returns, jec is sealed.
 pub fn begin(explain: bool, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
     // Before jec itself opens anything: a number that nobody gave must not become one of ours.
-    file::check_open(3..3 + preserved)?;
+    if let Some(closed) = (3..3 + preserved).find(|fd| file::is_open(*fd).is_err()) {
+        let problem = format!("asks for descriptor {closed}, which is not open");
+        return Err(Error::config(format!("--preserve-fds {preserved}"), problem).into());
+    }
     // Modes are meant as written; with a umask of 0777 a user could not open what she makes.
     file::umask(0o022)?;
     let proc = open_proc()?;
     if explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
+    seal(&proc)?;
+    Ok(proc)
+}
+
+/// The rows that come before there is a plan: jec starts anew from a copy, unless it has.
+pub fn seal(proc: &Rc<OwnedFd>) -> Result<(), Failure> {
     let plan = Plan::nothing("");
     let rows = rows(&plan, &[Command::Begin]);
-    walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)?;
-    Ok(proc)
+    walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)
 }
 
 /// Finds a place for everything that will be made; nothing has been made when it returns.

@@ -9,7 +9,7 @@ use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
 use crate::error::{Error, Failure, Result};
 use crate::plan::Plan;
-use crate::plan::flags::{self, Target};
+use crate::plan::flags::{self, Target, working_directory};
 use crate::relay::{self, Terminal};
 use crate::sides::Runtime;
 use crate::stages::Command;
@@ -59,11 +59,12 @@ fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
 
 /// From a bundle, or from the spec that the flags stand for: one path from here on.
 fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Plan> {
-    let machine = machine(&args.container, hierarchy)?;
-    let target = Target::find(&args.container, args.making.bundle.as_deref(), &machine)?;
+    let from = working_directory()?;
+    let target = Target::find(&args.container, args.making.bundle.as_deref(), &from)?;
     let mut plan = if let Target::Bundle { id, directory } = &target {
         Plan::from_bundle(id, directory)?
     } else {
+        let machine = machine(&args.container, hierarchy)?;
         let spec = flags::spec(&args.container, &target, &machine)?;
         let text = flags::json(&spec)?;
         let id = args.container.name.as_deref().unwrap_or(&machine.id);

@@ -14,7 +14,7 @@ pub fn run(args: &SpecArgs) -> Result<u8, Failure> {
     // Standard output is where the spec goes; and the same flags print the same text each time.
     machine.terminal = std::io::stdin().is_terminal();
     machine.id = "jec".into();
-    let target = Target::find(&args.container, None, &machine)?;
+    let target = Target::find(&args.container, None, &machine.directory)?;
     if let Target::Bundle { id, .. } = &target {
         let problem = "is a bundle, which has its config.json already";
         return Err(Error::config(format!("{id:?}"), problem).into());

@@ -28,7 +28,7 @@ use std::path::Path;
 use caps::Capability;
 use oci_spec::runtime::{Linux, Mount, Process, Root, Spec, User};
 
-pub use machine::Machine;
+pub use machine::{Machine, working_directory};
 pub use target::Target;
 
 use super::IdMaps;

@@ -11,8 +11,8 @@ use crate::error::{Error, Failure, Result};
 use crate::sides::needed;
 use crate::sys::socket;
 
-/// A word may be as long as an error with its arguments.
-const ROOM: usize = 64 * 1024;
+/// A word may be as long as an error with its arguments, of which 1,000 letters are told.
+const ROOM: usize = 8 * 1024;
 
 /// What is heard.
 #[derive(Debug)]

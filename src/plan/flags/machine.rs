@@ -126,7 +126,8 @@ fn link(name: &CStr) -> Result<PathBuf> {
 
 /// Where paths begin. Behind the name of a directory that is gone the kernel says
 /// " (deleted)" (proc_pid_cwd(5)).
-fn working_directory() -> Result<PathBuf> {
+/// Where relative paths start.
+pub fn working_directory() -> Result<PathBuf> {
     let path = link(c"/proc/self/cwd")?;
     if path.to_string_lossy().ends_with(" (deleted)") && !exists(&path.to_string_lossy()) {
         return Err(Error::machine("the directory that jec was started in is gone", "cd /"));

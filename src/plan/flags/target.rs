@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::{Machine, mounts::absolute};
+use super::mounts::absolute;
 use crate::cli::ContainerFlags;
 use crate::error::{Error, Result};
 use crate::sys::file;
@@ -54,9 +54,9 @@ pub fn host_name(text: &str) -> std::result::Result<String, String> {
 }
 
 impl Target {
-    /// What the flags mean; `bundle` is `--bundle` of `jec run`. For a bundle
+    /// What the flags mean; `bundle` is `--bundle` of `jec run`, relative paths start at `from`. For a bundle
     /// every flag that would change the container is refused, not ignored.
-    pub fn find(flags: &ContainerFlags, bundle: Option<&Path>, machine: &Machine) -> Result<Self> {
+    pub fn find(flags: &ContainerFlags, bundle: Option<&Path>, from: &Path) -> Result<Self> {
         flags_behind_target(flags)?;
         let Some(word) = flags.target.as_deref() else {
             return match bundle {
@@ -68,13 +68,12 @@ impl Target {
             if bundle.is_some() {
                 return Err(Error::config("--bundle", format!("{word:?} is a path; {NO_ID}")));
             }
-            return root_directory(word, machine);
+            return root_directory(word, from);
         }
         let id = id(word).map_err(|problem| Error::config(format!("{word:?}"), problem))?;
-        let directory =
-            absolute(&machine.directory, &bundle.unwrap_or(Path::new(".")).to_string_lossy());
+        let directory = absolute(from, &bundle.unwrap_or(Path::new(".")).to_string_lossy());
         if !exists(&directory.join("config.json"), OFlag::empty()) {
-            return Err(no_bundle(word, &directory, machine));
+            return Err(no_bundle(word, &directory, from));
         }
         bundle_alone(flags)?;
         Ok(Self::Bundle { id, directory })
@@ -94,8 +93,8 @@ fn flags_behind_target(flags: &ContainerFlags) -> Result<()> {
     Err(Error::config(flag, format!("{problem}: jec run {flag} … {target}")))
 }
 
-fn root_directory(word: &str, machine: &Machine) -> Result<Target> {
-    let path = absolute(&machine.directory, word);
+fn root_directory(word: &str, from: &Path) -> Result<Target> {
+    let path = absolute(from, word);
     if path == Path::new("/") {
         let problem = "the container could change this machine's own files; \
             without TARGET jec makes a root from them that is read-only";
@@ -113,8 +112,8 @@ fn root_directory(word: &str, machine: &Machine) -> Result<Target> {
     Ok(Target::Directory(path))
 }
 
-fn no_bundle(word: &str, directory: &Path, machine: &Machine) -> Error {
-    let meant = if exists(&machine.directory.join(word), OFlag::O_DIRECTORY) {
+fn no_bundle(word: &str, directory: &Path, from: &Path) -> Error {
+    let meant = if exists(&from.join(word), OFlag::O_DIRECTORY) {
         format!("./{word} is a directory: did you mean `jec run ./{word}`?")
     } else {
         format!("did you mean the directory ./{word}, or the command: jec run -- {word}?")
@@ -158,6 +157,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{self, Command};
+    use crate::plan::flags::Machine;
 
     /// A directory with ./rootfs, ./bundle/config.json and nothing else.
     fn place() -> (tempfile::TempDir, Machine) {
@@ -174,7 +174,7 @@ mod tests {
         let words = ["jec", "run"].into_iter().chain(line.split_whitespace());
         let cli = cli::parse(words.map(OsString::from)).unwrap();
         let Command::Run(run) = cli.command else { panic!("{line}") };
-        Target::find(&run.container, run.making.bundle.as_deref(), machine)
+        Target::find(&run.container, run.making.bundle.as_deref(), &machine.directory)
     }
 
     #[test]
