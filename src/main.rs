@@ -2,15 +2,28 @@
 
 use std::process::ExitCode;
 
-use jec::cli::{self, Command};
-use jec::commands::{self, say};
+use jec::cli::{self, Cli, Command};
+use jec::commands;
+use jec::error::Failure;
+use jec::log;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let result = match &cli.command {
+    let result = log::open(&cli.global).map_err(Into::into).and_then(|()| run(&cli));
+    match result {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            log::error(&failure.to_string());
+            failure.exit_code().into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8, Failure> {
+    match &cli.command {
         Command::Run(args) => commands::run::run(&cli.global, args),
         Command::Spec(args) => commands::spec::run(args),
         Command::Create(args) => commands::create::run(&cli.global, args),
@@ -18,14 +31,14 @@ fn main() -> ExitCode {
         Command::State(args) => commands::state::run(&cli.global, args),
         Command::Kill(args) => commands::kill::run(&cli.global, args),
         Command::Delete(args) => commands::delete::run(&cli.global, args),
+        Command::List(args) => commands::list::run(&cli.global, args),
+        Command::Ps(args) => commands::ps::run(&cli.global, args),
+        Command::Pause(args) => commands::pause::run(&cli.global, args, true),
+        Command::Resume(args) => commands::pause::run(&cli.global, args, false),
+        Command::Update(args) => commands::update::run(&cli.global, args),
+        Command::Events(args) => commands::events::run(&cli.global, args),
+        Command::Features => commands::features::run(),
         Command::Stages(args) => commands::stages::run(args),
         Command::Init(args) => commands::init::run(args),
-    };
-    match result {
-        Ok(code) => code.into(),
-        Err(failure) => {
-            say(&failure.to_string());
-            failure.exit_code().into()
-        }
     }
 }
