@@ -5,6 +5,7 @@
 //! What flags mean together is decided in `plan::flags`, which builds the spec.
 
 mod container;
+mod engine;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,15 +13,18 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use container::{ContainerFlags, Net, Userns};
+pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
 #[command(
     name = "jec",
     bin_name = "jec",
-    version,
+    version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
+    disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "Start here: jec run (a shell in a container made from this machine's own /usr)",
+    after_help = "For engines, too: list, ps, pause, resume, update, events, features
+Start here: jec run (a shell in a container made from this machine's own /usr)",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
@@ -41,6 +45,26 @@ pub struct Global {
     /// Keep the state of containers in DIR [default: /run/jec]
     #[arg(long, value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
+    /// Append warnings and errors to FILE, too
+    #[arg(long, value_name = "FILE", global = true, hide_short_help = true)]
+    pub log: Option<PathBuf>,
+    /// How lines of the log are written
+    #[arg(long, value_name = "FORMAT", global = true, hide_short_help = true)]
+    #[arg(value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+    /// Accepted, because engines say it: `--explain` tells more
+    #[arg(long, global = true, hide_short_help = true)]
+    pub debug: bool,
+    /// Let systemd make the cgroup: refused where a container is made, until jec can
+    #[arg(long, global = true, hide_short_help = true)]
+    pub systemd_cgroup: bool,
+    /// Accepted, because engines say it: jec asks the kernel what it may do
+    #[arg(long, value_name = "BOOL", global = true, hide_short_help = true)]
+    #[arg(value_parser = ["true", "false", "auto"])]
+    pub rootless: Option<String>,
+    /// Print the version, and that of the specification
+    #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
+    pub version: Option<bool>,
 }
 
 /// The commands.
@@ -60,6 +84,27 @@ pub enum Command {
     Kill(KillArgs),
     /// Remove what is left of a container
     Delete(DeleteArgs),
+    /// List the containers
+    #[command(hide = true)]
+    List(ListArgs),
+    /// Show the processes of a container
+    #[command(hide = true)]
+    Ps(PsArgs),
+    /// Stop all processes of a container where they are
+    #[command(hide = true)]
+    Pause(IdArgs),
+    /// Let the processes of a paused container go on
+    #[command(hide = true)]
+    Resume(IdArgs),
+    /// Change the limits of a container
+    #[command(hide = true)]
+    Update(Box<UpdateArgs>),
+    /// Print what a container uses, and when it runs out of memory, as lines of JSON
+    #[command(hide = true)]
+    Events(EventsArgs),
+    /// Print what jec can do, as the specification's JSON
+    #[command(hide = true)]
+    Features,
     /// List the steps of a container's life, or explain one of them
     Stages(StagesArgs),
     /// Be process 1 of a container: reap orphans, pass signals on

@@ -29,6 +29,7 @@ pub mod commands;
 pub mod copy_up;
 pub mod error;
 pub mod filter;
+pub mod log;
 pub mod plan;
 pub mod relay;
 pub mod sides;

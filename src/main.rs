@@ -2,24 +2,35 @@
 
 use std::process::ExitCode;
 
-use jec::cli::{self, Command};
+use jec::cli::{self, Cli, Command};
 use jec::commands::create::seal;
-use jec::commands::{self, open_proc, say};
+use jec::commands::{self, open_proc};
 use jec::error::Failure;
+use jec::log;
 
 fn main() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
-    // To parse the line costs 0.4 ms, and to be sealed is to begin anew: so it comes first.
-    if cli::makes_a_process(&line)
-        && let Err(failure) = open_proc().map_err(Into::into).and_then(|proc| seal(&proc))
-    {
-        return told(&failure);
+    if cli::makes_a_process(&line) {
+        // To parse the line costs 0.4 ms, and to be sealed is to begin anew: so it comes first.
+        // Where it fails, it fails again when there is a log to tell it to.
+        drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc)));
     }
     let cli = match cli::parse(line) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let result = match &cli.command {
+    let result = log::open(&cli.global).map_err(Into::into).and_then(|()| run(&cli));
+    match result {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            log::error(&failure.to_string());
+            failure.exit_code().into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8, Failure> {
+    match &cli.command {
         Command::Run(args) => commands::run::run(&cli.global, args),
         Command::Spec(args) => commands::spec::run(args),
         Command::Create(args) => commands::create::run(&cli.global, args),
@@ -27,16 +38,14 @@ fn main() -> ExitCode {
         Command::State(args) => commands::state::run(&cli.global, args),
         Command::Kill(args) => commands::kill::run(&cli.global, args),
         Command::Delete(args) => commands::delete::run(&cli.global, args),
+        Command::List(args) => commands::list::run(&cli.global, args),
+        Command::Ps(args) => commands::ps::run(&cli.global, args),
+        Command::Pause(args) => commands::pause::run(&cli.global, args, true),
+        Command::Resume(args) => commands::pause::run(&cli.global, args, false),
+        Command::Update(args) => commands::update::run(&cli.global, args),
+        Command::Events(args) => commands::events::run(&cli.global, args),
+        Command::Features => commands::features::run(),
         Command::Stages(args) => commands::stages::run(args),
         Command::Init(args) => commands::init::run(args),
-    };
-    match result {
-        Ok(code) => code.into(),
-        Err(failure) => told(&failure),
     }
-}
-
-fn told(failure: &Failure) -> ExitCode {
-    say(&failure.to_string());
-    failure.exit_code().into()
 }

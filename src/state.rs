@@ -18,10 +18,12 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Cgroup;
 use crate::error::{Error, Result, unless};
+use crate::log;
 use crate::plan::Plan;
 use crate::sys::process::{Child, pidfd_open};
-use crate::sys::{credentials, file};
+use crate::sys::{credentials, directory, file};
 use files::{NEW, boot_id, check_owner, default_root, empty, read, remove, replace, start_time};
 
 /// The version of the OCI runtime specification that states claim.
@@ -40,6 +42,8 @@ pub enum Status {
     Created,
     /// The program runs.
     Running,
+    /// Its processes are frozen; never written, the kernel is asked.
+    Paused,
     /// The program has ended.
     Stopped,
 }
@@ -58,6 +62,12 @@ pub struct Intent {
     /// Where init's number is to be written, absolute; beside it, while that is done, a temporary file.
     #[serde(default)]
     pub pid_file: Option<String>,
+    /// When, as RFC 3339.
+    #[serde(default)]
+    pub created: String,
+    /// The root file system, absolute.
+    #[serde(default)]
+    pub rootfs: String,
 }
 
 impl Intent {
@@ -142,6 +152,8 @@ impl States {
             cgroup,
             boot: boot_id(self.proc.as_fd())?,
             pid_file,
+            created: log::now(),
+            rootfs: plan.root.path.to_string_lossy().into_owned(),
         };
         let name = CString::new(&*plan.id)?;
         let made = file::mkdirat(self.dir.as_fd(), &name, 0o700);
@@ -176,6 +188,14 @@ impl States {
         let intent = Intent { id: id.into(), ..read(dir.as_fd(), c"intent.json") };
         let state = read(dir.as_fd(), c"state.json");
         Ok(Container { dir, proc: self.proc.clone(), intent, state })
+    }
+
+    /// The ids of all, in their order.
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let names = directory::directories(self.dir.as_fd())?;
+        let mut ids: Vec<_> = names.into_iter().filter_map(|id| id.into_string().ok()).collect();
+        ids.sort();
+        Ok(ids)
     }
 
     /// Removes the directory of a container, and the temporary pid file. What is
@@ -251,13 +271,36 @@ impl Container {
         Ok(match self.state.status {
             Status::Creating if !self.is_of_this_boot()? => Status::Stopped,
             Status::Created | Status::Running if !alive => Status::Stopped,
+            Status::Created | Status::Running if self.is_frozen()? => Status::Paused,
             status => status,
         })
     }
 
-    /// The configuration that it was created with.
+    fn is_frozen(&self) -> Result<bool> {
+        self.cgroup()?.as_ref().map_or(Ok(false), Cgroup::is_frozen)
+    }
+
+    /// Its cgroup, if it has one. After a restart of the machine the path may be somebody else's.
+    pub fn cgroup(&self) -> Result<Option<Cgroup>> {
+        match &self.intent.cgroup {
+            Some(path) if self.is_of_this_boot()? => Cgroup::open(path),
+            _ => Ok(None),
+        }
+    }
+
+    /// The user id that it belongs to.
+    pub fn owner(&self) -> Result<u32> {
+        Ok(file::fstat(self.dir.as_fd())?.st_uid)
+    }
+
+    /// The configuration that it was created with, and what `update` has changed of it.
     pub fn config(&self) -> Result<String> {
         file::read_file(self.dir.as_fd(), c"config.json", files::LIMIT)
+    }
+
+    /// Replaces the configuration.
+    pub fn write_config(&self, document: &serde_json::Value) -> Result<()> {
+        replace(self.dir.as_fd(), c"config.json", document)
     }
 
     /// Whether it was made since the machine was started: what was before is gone,

@@ -51,6 +51,7 @@ impl Cgroup {
 
     /// Sends a signal to each process in it and below it, in a state in which none forks.
     pub fn signal(&self, number: i32) -> Result<()> {
+        let was_frozen = self.is_frozen()?;
         self.freeze(true, Instant::now() + Duration::from_secs(1))?;
         let kill_in = |dir: BorrowedFd| {
             // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
@@ -60,7 +61,25 @@ impl Cgroup {
         kill_in(self.dir.as_fd())?;
         below(self.dir.as_fd(), |_, _, dir| kill_in(dir))?;
         // A frozen process takes SIGKILL, and anything else only when it goes on.
-        self.freeze(false, Instant::now() + Duration::from_secs(1)).map(drop)
+        self.freeze(was_frozen, Instant::now() + Duration::from_secs(1)).map(drop)
+    }
+
+    /// Every process in it and below it, as far as our pid namespace has a number for it.
+    pub fn processes(&self) -> Result<Vec<i32>> {
+        let mut all = processes(self.dir.as_fd())?;
+        below(self.dir.as_fd(), |_, _, dir| {
+            all.extend(processes(dir)?);
+            Ok(())
+        })?;
+        all.retain(|pid| *pid > 0);
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// What a file of it says; none without its controller, and when the cgroup is gone.
+    pub fn file(&self, name: &CStr) -> Result<Option<String>> {
+        let absent = [Errno::ENOENT, Errno::ENODEV, Errno::EOPNOTSUPP];
+        unless(&absent, read(self.dir.as_fd(), name))
     }
 
     /// Waits until no process is left in it and below it; false when that took too
@@ -76,12 +95,31 @@ impl Cgroup {
         self.wait_event("frozen", frozen.into(), deadline)
     }
 
+    /// Whether its processes are meant to be stopped.
+    pub fn is_frozen(&self) -> Result<bool> {
+        Ok(self.file(c"cgroup.freeze")?.is_some_and(|text| text.trim() == "1"))
+    }
+
     /// How many processes the kernel killed because memory.max was reached.
     /// 0 without the controller.
     pub fn oom_kills(&self) -> Result<u64> {
-        let events =
-            unless(&[Errno::ENOENT, Errno::ENODEV], read(self.dir.as_fd(), c"memory.events"))?;
-        Ok(events.and_then(|events| value(&events, "oom_kill")).unwrap_or(0))
+        Ok(self.file(c"memory.events")?.and_then(|text| value(&text, "oom_kill")).unwrap_or(0))
+    }
+
+    /// Waits until more than `seen` processes were killed for want of memory, until `init`
+    /// has ended, or for so long. How many were killed then is to be asked again.
+    pub fn await_oom(&self, seen: u64, init: BorrowedFd, wait: Duration) -> Result<()> {
+        let open = |name| file::openat(self.dir.as_fd(), name, OFlag::O_RDONLY, 0);
+        // Without the controller nobody is killed, and another file is as silent.
+        let memory = unless(&[Errno::ENOENT], open(c"memory.events"))?;
+        let events = memory.map_or_else(|| open(c"cgroup.type"), Ok)?;
+        let mut buffer = [0; 1024];
+        let count = file::read(events.as_fd(), &mut buffer)?;
+        let killed = value(&String::from_utf8_lossy(&buffer[..count]), "oom_kill");
+        if killed.is_some_and(|killed| killed > seen) {
+            return Ok(());
+        }
+        cgroupfs::await_change(events.as_fd(), Some(init), wait)
     }
 
     /// Removes it and everything below it. It has to be without processes, or
@@ -142,7 +180,7 @@ impl Cgroup {
             if left.is_zero() {
                 return Ok(false);
             }
-            cgroupfs::await_change(events.as_fd(), left.min(patience))?;
+            cgroupfs::await_change(events.as_fd(), None, left.min(patience))?;
             patience = patience * 2 + Duration::from_millis(1);
         }
     }

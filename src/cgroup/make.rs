@@ -5,13 +5,30 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::place::refuse_used;
-use super::{Cgroup, Placement, controllers, devices, limits, open_directory};
+use super::place::{ancestors, refuse_used};
+use super::{Cgroup, Hierarchy, Placement, controllers, devices, limits, open_directory};
 use crate::error::{Result, unless};
 use crate::sys::{bpf, file};
 
 /// How often the way down is walked again when somebody removed a part of it.
 const TRIES: u32 = 64;
+
+impl Cgroup {
+    /// Writes and checks limits of a cgroup that is in use.
+    pub fn limit(&self, limits: &[(String, String)]) -> Result<()> {
+        let needed = controllers::needed(limits);
+        if let Hierarchy::Ours { root, base } = Hierarchy::look()?
+            && let (_, Some(why)) = controllers::check(root.as_fd(), &base, &self.path, &needed)?
+        {
+            return Err(why);
+        }
+        for above in ancestors(&self.path).filter(|above| *above != self.path) {
+            let dir = open_directory(self.root.as_fd(), above)?;
+            controllers::enable(dir.as_fd(), &needed)?;
+        }
+        limits::write(self.dir.as_fd(), limits)
+    }
+}
 
 impl Placement<'_> {
     /// Makes the directories, switches the controllers on, attaches the device

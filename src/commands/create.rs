@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::{open_proc, say};
+use super::open_proc;
 use crate::cgroup::Hierarchy;
 use crate::cli::{CreateArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result};
+use crate::log;
 use crate::plan::Plan;
 use crate::sides::Runtime;
 use crate::stages::capabilities::mask;
@@ -79,14 +80,19 @@ pub fn prepare<'a>(
     hierarchy: Hierarchy,
     args: &MakingArgs,
 ) -> Result<Runtime<'a>> {
-    plan.warnings.iter().for_each(|warning| say(warning));
+    if global.systemd_cgroup {
+        let problem =
+            "jec has no systemd driver yet; leave it out, and linux.cgroupsPath is a path";
+        return Err(Error::config("--systemd-cgroup", problem));
+    }
+    plan.warnings.iter().for_each(|warning| log::warn(warning));
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
     let placement = match hierarchy.place(plan)? {
         Ok(placement) => Some(placement),
         Err(why) => {
             refuse_device_makers(plan, &why)?;
-            say(&format!("no cgroup, so no limits: {why}"));
+            log::warn(&format!("no cgroup, so no limits: {why}"));
             None
         }
     };
@@ -143,11 +149,11 @@ pub fn outcome(
 ) -> Result<u8, Failure> {
     match (result, cleaned, interrupted) {
         (Err(first), Err(second), _) => {
-            say(&format!("{first}\nand cleaning up failed, too:"));
+            log::error(&format!("{first}\nand cleaning up failed, too:"));
             Err(second)
         }
         (Err(failure), Ok(()), Some(number)) => {
-            say(&failure.to_string());
+            log::error(&failure.to_string());
             Ok(End::Signaled(number).code())
         }
         (result, cleaned, _) => cleaned.and(result),
@@ -169,7 +175,7 @@ impl MakingArgs {
         plan.process.keeps_keyring = self.no_new_keyring;
         plan.process.preserved_fds = self.preserve_fds;
         if self.no_pivot {
-            say("--no-pivot: the host's tree stays mounted below the container's root");
+            log::warn("--no-pivot: the host's tree stays mounted below the container's root");
         }
         Ok(())
     }

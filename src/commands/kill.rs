@@ -1,7 +1,6 @@
 //! `jec kill`: a signal for the container.
 
 use super::{find, open_proc};
-use crate::cgroup::Cgroup;
 use crate::cli::{Global, KillArgs};
 use crate::error::{Error, Failure, Result};
 use crate::stages::kill_all::send;
@@ -10,8 +9,7 @@ use crate::state::Status;
 /// Sends the signal to process 1, or with `--all` to every process.
 pub fn run(global: &Global, args: &KillArgs) -> Result<u8, Failure> {
     let (_, container) = find(global, &args.id, &open_proc()?)?;
-    let cgroup = container.intent.cgroup.as_deref().filter(|_| args.all);
-    if let Some(cgroup) = cgroup.map(Cgroup::open).transpose()?.flatten() {
+    if let (true, Some(cgroup)) = (args.all, container.cgroup()?) {
         cgroup.signal(args.signal)?;
         return Ok(0);
     }

@@ -2,13 +2,19 @@
 
 pub mod create;
 pub mod delete;
+pub mod events;
+pub mod features;
 pub mod init;
 pub mod kill;
+pub mod list;
+pub mod pause;
+pub mod ps;
 pub mod run;
 pub mod spec;
 pub mod stages;
 pub mod start;
 pub mod state;
+pub mod update;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -57,10 +63,4 @@ pub fn machine(flags: &ContainerFlags, hierarchy: &Hierarchy) -> Result<Machine>
         machine.binary = path;
     }
     Ok(machine)
-}
-
-/// A message of jec's, which is not the program's: on standard error, a line each.
-pub fn say(text: &str) {
-    // A reader that went away costs the message, nothing else.
-    drop(std::io::Write::write_all(&mut std::io::stderr(), format!("jec: {text}\n").as_bytes()));
 }

@@ -4,10 +4,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::create::{RESTING, begin, end, grantable, outcome, prepare};
-use super::{machine, say};
+use super::machine;
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
 use crate::error::{Error, Failure, Result};
+use crate::log;
 use crate::plan::Plan;
 use crate::plan::flags::{self, Target, working_directory};
 use crate::relay::{self, Terminal};
@@ -93,7 +94,7 @@ fn out_of_memory(runtime: &Runtime) -> Result<()> {
         let limit = limits.iter().find(|(file, _)| file == "memory.max");
         let bytes = limit.and_then(|(_, value)| value.parse().ok());
         let limit = bytes.map_or(String::new(), |bytes| format!(", limit {}", human(bytes)));
-        say(&format!("killed: out of memory{limit}"));
+        log::warn(&format!("killed: out of memory{limit}"));
     }
     Ok(())
 }

@@ -7,9 +7,9 @@
 mod capabilities;
 mod devices;
 mod kernel;
-mod mount_options;
+pub(super) mod mount_options;
 mod mounts;
-mod namespaces;
+pub(super) mod namespaces;
 mod process;
 mod property;
 pub mod resources;
@@ -156,7 +156,7 @@ fn read(bundle: BorrowedFd, shown: &str) -> Result<String> {
 }
 
 /// The newest version whose properties are known here.
-const KNOWN: Version = Version::new(1, 3, 0);
+pub(super) const KNOWN: Version = Version::new(1, 3, 0);
 
 /// Within a major version everything stays compatible; a newer minor one may have properties
 /// that are unknown here, and unknown ones have to be ignored.
@@ -177,7 +177,7 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
 /// What is valid but not done here, and the value that asks for nothing: to leave a hook or a
 /// label out would make another container than the one described. Sections of other platforms
 /// say that the bundle is meant for another machine.
-const UNSUPPORTED: [(&str, &str); 17] = [
+pub(super) const UNSUPPORTED: [(&str, &str); 17] = [
     ("windows", "null"),
     ("solaris", "null"),
     ("zos", "null"),

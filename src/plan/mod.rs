@@ -6,6 +6,7 @@
 //! forbids has been refused by the name of its property.
 
 pub mod config;
+pub mod features;
 pub mod flags;
 
 use std::ffi::{CStr, CString};
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use nix::sched::CloneFlags;
 
 pub use config::check_id;
-pub use config::resources::default_devices;
+pub use config::resources::{change as change_limits, default_devices};
 
 use crate::filter::Profile;
 

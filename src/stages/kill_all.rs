@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
@@ -41,14 +40,10 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     Ok(())
 }
 
-/// What a crash left: the cgroup that was written down before it was made. After
-/// a restart of the machine its path may be somebody else's.
+/// What a crash left: the cgroup that was written down before it was made.
 fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
-    if let (None, Some(container)) = (&runtime.cgroup, &runtime.container)
-        && let Some(path) = &container.intent.cgroup
-        && container.is_of_this_boot()?
-    {
-        runtime.cgroup = Cgroup::open(path)?;
+    if let (None, Some(container)) = (&runtime.cgroup, &runtime.container) {
+        runtime.cgroup = container.cgroup()?;
     }
     Ok(())
 }

@@ -27,12 +27,15 @@ pub fn writable(at: BorrowedFd, name: &CStr) -> Result<()> {
     record("faccessat", format_args!("{at}, {name:?}, W_OK, AT_EACCESS"), result)
 }
 
-/// poll(2) for POLLPRI: returns when a file of cgroupfs changed since `fd` was read, or time is up.
-pub fn await_change(fd: BorrowedFd, wait: Duration) -> Result<()> {
+/// poll(2) for POLLPRI: returns when a file of cgroupfs changed since `fd` was read, when the
+/// process behind the pidfd `end` has ended, or when time is up.
+pub fn await_change(fd: BorrowedFd, end: Option<BorrowedFd>, wait: Duration) -> Result<()> {
     // A timeout of 0 ms would make a busy loop of the last millisecond.
     let timeout =
         PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-    let result = match nix::poll::poll(&mut [PollFd::new(fd, PollFlags::POLLPRI)], timeout) {
+    let mut both = vec![PollFd::new(fd, PollFlags::POLLPRI)];
+    both.extend(end.map(|end| PollFd::new(end, PollFlags::POLLIN)));
+    let result = match nix::poll::poll(&mut both, timeout) {
         // A signal is no event: the caller reads the file again and waits on.
         Err(Errno::EINTR) => Ok(1),
         other => other,

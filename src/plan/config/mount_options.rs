@@ -61,44 +61,60 @@ pub(super) fn find(word: &str) -> Option<(Effect, bool)> {
 }
 
 /// The words without their recursive twins (`rro`, `rshared`), which [`find`] derives.
+const PLAIN: &[(&str, Effect)] = &[
+    ("bind", Bind),
+    ("remount", Remount),
+    ("ro", Attribute(RDONLY, 0)),
+    ("rw", Attribute(0, RDONLY)),
+    ("nosuid", Attribute(NOSUID, 0)),
+    ("suid", Attribute(0, NOSUID)),
+    ("nodev", Attribute(NODEV, 0)),
+    ("dev", Attribute(0, NODEV)),
+    ("noexec", Attribute(NOEXEC, 0)),
+    ("exec", Attribute(0, NOEXEC)),
+    ("nosymfollow", Attribute(NOSYMFOLLOW, 0)),
+    ("symfollow", Attribute(0, NOSYMFOLLOW)),
+    ("nodiratime", Attribute(NODIRATIME, 0)),
+    ("diratime", Attribute(0, NODIRATIME)),
+    // The access time is one field of several bits: cleared whole where a value is set.
+    ("noatime", Attribute(NOATIME, ATIME)),
+    ("atime", AtimeDefault(NOATIME)),
+    ("strictatime", Attribute(STRICTATIME, ATIME)),
+    ("nostrictatime", AtimeDefault(STRICTATIME)),
+    ("relatime", Attribute(RELATIME, ATIME)),
+    ("norelatime", AtimeDefault(RELATIME)),
+    ("shared", Propagation(MsFlags::MS_SHARED)),
+    ("slave", Propagation(MsFlags::MS_SLAVE)),
+    ("private", Propagation(MsFlags::MS_PRIVATE)),
+    ("unbindable", Propagation(MsFlags::MS_UNBINDABLE)),
+    // The kernel ignores mand and nomand since 5.15; fsconfig(2) still takes them.
+    ("sync", Superblock),
+    ("async", Superblock),
+    ("dirsync", Superblock),
+    ("lazytime", Superblock),
+    ("nolazytime", Superblock),
+    ("mand", Superblock),
+    ("nomand", Superblock),
+    ("iversion", OldFlag),
+    ("noiversion", OldFlag),
+    // silent, loud: whether the kernel's log hears of a mount that fails.
+    ("defaults", Nothing),
+    ("silent", Nothing),
+    ("loud", Nothing),
+    // What no kernel flag stands for.
+    ("tmpcopyup", CopyUp),
+    ("src-nofollow", SourceNofollow),
+    ("idmap", IdMap),
+];
+
 fn plain(word: &str) -> Option<Effect> {
-    Some(match word {
-        "bind" => Bind,
-        "remount" => Remount,
-        "ro" => Attribute(RDONLY, 0),
-        "rw" => Attribute(0, RDONLY),
-        "nosuid" => Attribute(NOSUID, 0),
-        "suid" => Attribute(0, NOSUID),
-        "nodev" => Attribute(NODEV, 0),
-        "dev" => Attribute(0, NODEV),
-        "noexec" => Attribute(NOEXEC, 0),
-        "exec" => Attribute(0, NOEXEC),
-        "nosymfollow" => Attribute(NOSYMFOLLOW, 0),
-        "symfollow" => Attribute(0, NOSYMFOLLOW),
-        "nodiratime" => Attribute(NODIRATIME, 0),
-        "diratime" => Attribute(0, NODIRATIME),
-        // The access time is one field of several bits: cleared whole where a value is set.
-        "noatime" => Attribute(NOATIME, ATIME),
-        "atime" => AtimeDefault(NOATIME),
-        "strictatime" => Attribute(STRICTATIME, ATIME),
-        "nostrictatime" => AtimeDefault(STRICTATIME),
-        "relatime" => Attribute(RELATIME, ATIME),
-        "norelatime" => AtimeDefault(RELATIME),
-        "shared" => Propagation(MsFlags::MS_SHARED),
-        "slave" => Propagation(MsFlags::MS_SLAVE),
-        "private" => Propagation(MsFlags::MS_PRIVATE),
-        "unbindable" => Propagation(MsFlags::MS_UNBINDABLE),
-        // The kernel ignores mand and nomand since 5.15; fsconfig(2) still takes them.
-        "sync" | "async" | "dirsync" | "lazytime" | "nolazytime" | "mand" | "nomand" => Superblock,
-        "iversion" | "noiversion" => OldFlag,
-        // silent, loud: whether the kernel's log hears of a mount that fails.
-        "defaults" | "silent" | "loud" => Nothing,
-        // What no kernel flag stands for.
-        "tmpcopyup" => CopyUp,
-        "src-nofollow" => SourceNofollow,
-        "idmap" => IdMap,
-        _ => return None,
-    })
+    PLAIN.iter().find(|(known, _)| *known == word).map(|(_, effect)| *effect)
+}
+
+/// Every word that [`find`] knows.
+pub(in crate::plan) fn words() -> Vec<String> {
+    let twins = PLAIN.iter().flat_map(|(word, _)| [word.to_string(), format!("r{word}")]);
+    twins.filter(|word| find(word).is_some()).collect()
 }
 
 /// linux.rootfsPropagation as flags of mount(2): with `r` before the word it holds for all mounts

@@ -17,7 +17,7 @@ use crate::sys::{credentials, file};
 
 /// The order of joining: the user namespace first, since it gives the right to join the others;
 /// the mount namespace last, since the paths of the others are ours.
-const ORDER: [Kind; 8] = [User, Pid, Time, Cgroup, Ipc, Uts, Network, Mount];
+pub(in crate::plan) const ORDER: [Kind; 8] = [User, Pid, Time, Cgroup, Ipc, Uts, Network, Mount];
 
 /// oci_spec counts the kinds by their flags of clone(2).
 fn flag(kind: Kind) -> CloneFlags {

@@ -156,7 +156,7 @@ fn abis(architectures: &[Arch]) -> Vec<&'static Abi> {
 
 /// Flags for seccomp(2). Absent means none; runc and crun then set SPEC_ALLOW,
 /// which before Linux 5.16 turns a mitigation of Spectre v4 off unasked.
-fn flags(given: &[Flag], notifies: bool) -> u64 {
+pub(in crate::plan) fn flags(given: &[Flag], notifies: bool) -> u64 {
     let number = |flag: &Flag| match flag {
         Flag::SeccompFilterFlagLog => LOG,
         // With a listener the kernel wants to be told that a thread which
