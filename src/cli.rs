@@ -5,6 +5,7 @@
 //! What flags mean together is decided in `plan::flags`, which builds the spec.
 
 mod container;
+mod exec;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use container::{ContainerFlags, Net, Userns};
+pub use exec::ExecArgs;
 
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
@@ -56,6 +58,8 @@ pub enum Command {
     Start(IdArgs),
     /// Print the state of a container, as JSON
     State(IdArgs),
+    /// Run a further command in a running container
+    Exec(Box<ExecArgs>),
     /// Send a signal to a container
     Kill(KillArgs),
     /// Remove what is left of a container

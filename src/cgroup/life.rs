@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::place::JEC;
+use super::place::{JEC, unified_line};
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::sys::{cgroupfs, directory, file, signal};
@@ -74,6 +74,20 @@ impl Cgroup {
     pub fn freeze(&self, frozen: bool, deadline: Instant) -> Result<bool> {
         cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", if frozen { "1" } else { "0" })?;
         self.wait_event("frozen", frozen.into(), deadline)
+    }
+
+    /// Whether all its processes are stopped.
+    pub fn is_frozen(&self) -> Result<bool> {
+        Ok(value(&read(self.dir.as_fd(), c"cgroup.events")?, "frozen") == Some(1))
+    }
+
+    /// The path of the cgroup that a process is in: `top` or one below it, where an init such as
+    /// systemd has moved itself, so that the ones above are no place for processes.
+    pub fn of_process(proc: BorrowedFd, pid: i32, top: &str) -> Result<String> {
+        let path = read(proc, &CString::new(format!("{pid}/cgroup"))?)?;
+        let path = unified_line(&path);
+        let is_below = path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+        Ok(if is_below { path } else { top }.into())
     }
 
     /// How many processes the kernel killed because memory.max was reached.
