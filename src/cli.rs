@@ -6,6 +6,7 @@
 
 mod container;
 mod engine;
+mod exec;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
+pub use exec::ExecArgs;
 
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
@@ -80,6 +82,8 @@ pub enum Command {
     Start(IdArgs),
     /// Print the state of a container, as JSON
     State(IdArgs),
+    /// Run a further command in a running container
+    Exec(Box<ExecArgs>),
     /// Send a signal to a container
     Kill(KillArgs),
     /// Remove what is left of a container

@@ -36,6 +36,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Create(args) => commands::create::run(&cli.global, args),
         Command::Start(args) => commands::start::run(&cli.global, args),
         Command::State(args) => commands::state::run(&cli.global, args),
+        Command::Exec(args) => commands::exec::run(&cli.global, args),
         Command::Kill(args) => commands::kill::run(&cli.global, args),
         Command::Delete(args) => commands::delete::run(&cli.global, args),
         Command::List(args) => commands::list::run(&cli.global, args),

@@ -9,7 +9,7 @@
 mod files;
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
@@ -238,17 +238,18 @@ impl Container {
         replace(self.dir.as_fd(), c"state.json", &self.state)
     }
 
-    /// Writes the pid file, if one was asked for: beside, then renamed, so that
-    /// nobody reads half a number. O_EXCL: in a directory where others may write,
-    /// the temporary name could be a link of theirs.
+    /// Writes the pid file, if one was asked for.
     pub fn write_pid_file(&self) -> Result<()> {
         let Some((path, temporary)) = self.intent.pid_files()? else {
             return Ok(());
         };
-        remove(file::HERE, &temporary, false)?;
-        let out = file::openat(file::HERE, &temporary, NEW | OFlag::O_EXCL, 0o644)?;
-        file::write(out.as_fd(), self.state.pid.to_string().as_bytes())?;
-        file::renameat(file::HERE, &temporary, &path)
+        write_pid(self.state.pid, &path, &temporary)
+    }
+
+    /// The same for a further process, of which the intent does not know.
+    pub fn write_pid_file_of(&self, pid: i32, path: &str) -> Result<()> {
+        let temporary = CString::new(format!("{path}.jec-{}-{pid}", self.intent.id))?;
+        write_pid(pid, &CString::new(path)?, &temporary)
     }
 
     /// The name of the socket at which init waits to be started. A name of a socket has at
@@ -324,4 +325,13 @@ impl Container {
 
 fn taken(id: &str) -> Error {
     Error::state(id, "exists already; `jec delete --force` removes it")
+}
+
+/// Beside, then renamed, so that nobody reads half a number. O_EXCL: in a directory where others
+/// may write, the temporary name could be a link of theirs.
+fn write_pid(pid: i32, path: &CStr, temporary: &CStr) -> Result<()> {
+    remove(file::HERE, temporary, false)?;
+    let out = file::openat(file::HERE, temporary, NEW | OFlag::O_EXCL, 0o644)?;
+    file::write(out.as_fd(), pid.to_string().as_bytes())?;
+    file::renameat(file::HERE, temporary, path)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::place::JEC;
+use super::place::{JEC, unified_line};
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::sys::{cgroupfs, directory, file, signal};
@@ -98,6 +98,15 @@ impl Cgroup {
     /// Whether its processes are meant to be stopped.
     pub fn is_frozen(&self) -> Result<bool> {
         Ok(self.file(c"cgroup.freeze")?.is_some_and(|text| text.trim() == "1"))
+    }
+
+    /// The path of the cgroup that a process is in: `top` or one below it, where an init such as
+    /// systemd has moved itself, so that the ones above are no place for processes.
+    pub fn of_process(proc: BorrowedFd, pid: i32, top: &str) -> Result<String> {
+        let path = read(proc, &CString::new(format!("{pid}/cgroup"))?)?;
+        let path = unified_line(&path);
+        let is_below = path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+        Ok(if is_below { path } else { top }.into())
     }
 
     /// How many processes the kernel killed because memory.max was reached.

@@ -128,7 +128,7 @@ pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
 
 /// The cgroup of a process: the line `0::/path` of its /proc/PID/cgroup. `/` where there
 /// is none, or where the path means nothing here: `/../x` is outside of our cgroup namespace.
-fn unified_line(text: &str) -> &str {
+pub(super) fn unified_line(text: &str) -> &str {
     let path = text.lines().find_map(|line| line.strip_prefix("0::"));
     path.filter(|path| !path.starts_with("/..")).unwrap_or("/")
 }

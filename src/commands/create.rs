@@ -21,7 +21,10 @@ use crate::sys::process::End;
 use crate::sys::{Recorder, file, signal, terminal};
 
 /// The rows of a container that rests between create and start: init walks them all.
-pub const RESTING: [Command; 4] = [Command::Create, Command::Rest, Command::Open, Command::Start];
+pub const RESTING: [Command; 6] = {
+    use Command::{Create, Each, Open, Program, Rest, Start};
+    [Create, Each, Rest, Open, Start, Program]
+};
 
 /// Makes a container that waits for `jec start`.
 pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
@@ -39,7 +42,8 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
     let all = rows(&plan, &RESTING);
     let mut runtime = prepare(global, &plan, &all, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
-    let made = walk::runtime(&mut runtime, &rows(&plan, &[Command::Create, Command::Rest]));
+    // Up to the rest: what starts the program is for `jec start`.
+    let made = walk::runtime(&mut runtime, &rows(&plan, &RESTING[..3]));
     if made.is_ok() {
         return Ok(0);
     }
@@ -161,7 +165,7 @@ pub fn outcome(
 }
 
 /// Absolute, because it is written down for a `jec delete` that may run elsewhere.
-fn absolute(path: &Path) -> Result<String> {
+pub fn absolute(path: &Path) -> Result<String> {
     let path = std::path::absolute(path)
         .map_err(|error| Error::config("--pid-file", format!("{}: {error}", path.display())))?;
     let text = path.to_str().map(str::to_owned);

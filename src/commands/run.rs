@@ -26,8 +26,11 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
     let plan = plan(args, &hierarchy, &proc)?;
-    let commands = if args.detach { &RESTING[..] } else { &[Command::Create, Command::Start] };
-    let making = rows(&plan, commands);
+    // In the foreground it never rests, so nobody has to open its gate.
+    let resting = |command: &Command| matches!(command, Command::Rest | Command::Open);
+    let mut commands = RESTING.to_vec();
+    commands.retain(|command| args.detach || !resting(command));
+    let making = rows(&plan, &commands);
     let mut runtime = prepare(global, &plan, &making, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args);

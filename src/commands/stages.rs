@@ -51,6 +51,7 @@ fn page(out: &mut impl Write, stage: &Stage) -> io::Result<()> {
     let lines = [
         ("side", stage.side()),
         ("part", stage.part),
+        ("of", &stage.command.words().join(", ")),
         ("when", stage.when.text),
         ("here", stage.why_here()),
         ("chapter", stage.module()),
@@ -73,7 +74,7 @@ fn object(stage: &Stage) -> Value {
         "name": stage.name,
         "side": stage.side(),
         "part": stage.part,
-        "commands": [stage.command],
+        "commands": stage.command.words(),
         "when": stage.when.text,
         "what": stage.what,
         "whyHere": stage.why_here(),

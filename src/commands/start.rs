@@ -23,7 +23,7 @@ pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
         return Err(Error::state(&args.id, problem).into());
     }
     let plan = Plan::saved(&args.id, container.intent.bundle.as_ref(), container.config()?)?;
-    let starting = rows(&plan, &[Command::Open, Command::Start]);
+    let starting = rows(&plan, &[Command::Open, Command::Start, Command::Program]);
     let mut runtime = Runtime::new(&plan, &starting, proc, Some(states));
     runtime.init = container.live_init()?;
     runtime.container = Some(container);

@@ -66,7 +66,8 @@ impl Plan {
         Self::from_document(id, bundle, &document, config.into())
     }
 
-    fn from_document(id: &str, bundle: &Path, document: &Value, text: String) -> Result<Self> {
+    /// The same from the parsed document; `text` is kept as the configuration.
+    pub fn from_document(id: &str, bundle: &Path, document: &Value, text: String) -> Result<Self> {
         check_id(id)?;
         let (directory, bundle) = open_bundle(bundle)?;
         let mut warnings = Vec::new();
@@ -102,6 +103,7 @@ impl Plan {
             process,
             bundle,
             namespaces,
+            joins: None,
             warnings,
         })
     }

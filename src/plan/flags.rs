@@ -8,6 +8,7 @@ pub mod capabilities;
 pub mod default_profile;
 pub mod defaults;
 pub mod environment;
+pub mod exec;
 pub mod host_root;
 pub mod ids;
 pub mod kernel;

@@ -10,7 +10,9 @@ pub mod features;
 pub mod flags;
 
 use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use nix::sched::CloneFlags;
 
@@ -50,6 +52,9 @@ pub struct Plan {
     pub process: Process,
     /// The system call filter, if any.
     pub seccomp: Option<Profile>,
+    /// The container's init, whose namespaces a further process joins all at once; none: it is
+    /// the container that is made.
+    pub joins: Option<Rc<OwnedFd>>,
     /// What the specification lets a runtime pass over, as long as it says so.
     pub warnings: Vec<String>,
 }
@@ -316,6 +321,8 @@ pub struct Process {
     pub no_new_privileges: bool,
     /// No session keyring of its own (`--no-new-keyring`).
     pub keeps_keyring: bool,
+    /// The program goes on when jec ends (`exec --detach`; a container's first process rests for that).
+    pub outlives_jec: bool,
     /// How many descriptors above 2 the program gets (`--preserve-fds`).
     pub preserved_fds: u32,
     /// /proc/PID/oom_score_adj.

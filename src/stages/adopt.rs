@@ -19,5 +19,9 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(middle) = runtime.middle.take() {
         wait(&middle)?;
     }
+    // Of a further process the container's state does not tell.
+    if runtime.plan.joins.is_some() {
+        return Ok(());
+    }
     runtime.container()?.write_status(Status::Creating, pid)
 }

@@ -39,6 +39,9 @@ pub fn run(init: &mut Init) -> Result<()> {
             return Err(Error::differs(format!("the {name} set"), names(wanted), names(found)));
         }
     }
+    if init.plan.process.outlives_jec {
+        return attributes::outlive_parent();
+    }
     // The kernel forgot it when the ids changed.
     attributes::die_with_parent()
 }

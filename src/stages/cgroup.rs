@@ -8,11 +8,17 @@
 //! without pure cgroup v2 there is nothing to make; limits were refused before
 //! this stage. See cgroups(7); config-linux.md, "Control groups".
 
+use std::os::fd::AsFd;
+
+use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 
-/// Makes the cgroup where `Placement` decided.
+/// Makes the cgroup where `Placement` decided; a further process is born where init is.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
+    if runtime.plan.joins.is_some() {
+        return open(runtime);
+    }
     let Some(placement) = runtime.placement.take() else {
         return Ok(());
     };
@@ -23,5 +29,22 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         }
     });
     runtime.cgroup = Some(made?);
+    Ok(())
+}
+
+/// The container's cgroup, or the one below it that was asked for. Without it there would be no
+/// limits, so that it is not there is an error.
+fn open(runtime: &mut Runtime) -> Result<()> {
+    let container = runtime.container()?;
+    let (id, init) = (container.intent.id.clone(), container.state.pid);
+    let Some(top) = container.intent.cgroup.clone() else {
+        return Ok(());
+    };
+    let path = match &runtime.plan.cgroup.path {
+        Some(below) => format!("{top}/{}", below.trim_matches('/')),
+        None => Cgroup::of_process(runtime.proc.as_fd(), init, &top)?,
+    };
+    let gone = || Error::state(id, format!("there is no cgroup {path}"));
+    runtime.cgroup = Some(Cgroup::open(&path)?.ok_or_else(gone)?);
     Ok(())
 }

@@ -33,16 +33,24 @@ pub fn run(init: &mut Init) -> Result<()> {
     }
     let user = &init.plan.process.user;
     file::fchown(slave.as_fd(), user.uid, TTY_GROUP_UNCHANGED)?;
-    let place = tree::place(init.root()?, c"/dev/console", Kind::File)?;
-    mounts::outside_proc(place.as_fd(), c"/dev/console")?;
-    let console = mount::open_tree(slave.as_fd(), c"", OPEN_TREE_CLONE, false)?;
-    mount::move_mount(console.as_fd(), place.as_fd())?;
+    // The container's console is its first process's; a further one has a terminal without that name.
+    if init.plan.joins.is_none() {
+        show_console(init.root()?, slave.as_fd())?;
+    }
     terminal::make_controlling(slave.as_fd())?;
     terminal::become_stdio(slave.as_fd())?;
     if let Some(console) = init.console.take() {
         socket::send(console.as_fd(), b"console", &[master.as_fd()])?;
     }
     Ok(())
+}
+
+/// Binds the slave over /dev/console.
+fn show_console(root: BorrowedFd, slave: BorrowedFd) -> Result<()> {
+    let place = tree::place(root, c"/dev/console", Kind::File)?;
+    mounts::outside_proc(place.as_fd(), c"/dev/console")?;
+    let console = mount::open_tree(slave, c"", OPEN_TREE_CLONE, false)?;
+    mount::move_mount(console.as_fd(), place.as_fd())
 }
 
 /// chown(2) leaves a group of -1 as it is: devpts has given the slave its tty group.

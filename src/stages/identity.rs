@@ -35,12 +35,15 @@ pub fn run(init: &mut Init) -> Result<()> {
     file::umask(user.umask).map(drop)
 }
 
-/// A working directory that does not exist is made, as every engine expects.
+/// A working directory that does not exist is made, as every engine expects, with the container
+/// and not in one that runs.
 fn enter_working_directory(init: &Init) -> Result<()> {
     let (root, cwd) = (init.root()?, &init.plan.process.cwd);
     let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
     let opened = match file::open_in_root(root, cwd, how, 0) {
-        Err(error) if error.is(Errno::ENOENT) => tree::place(root, cwd, Kind::Directory),
+        Err(error) if error.is(Errno::ENOENT) && init.plan.joins.is_none() => {
+            tree::place(root, cwd, Kind::Directory)
+        }
         other => other,
     }?;
     directory::enter(opened.as_fd())

@@ -25,8 +25,14 @@ const NSFS_MAGIC: i64 = 0x6e73_6673; // <linux/magic.h>
 type Opened = (CloneFlags, OwnedFd);
 
 /// Opens all of them first (entering a mount namespace changes what paths mean), then enters.
+/// Those of a running container are entered in one call, which does all or nothing.
 pub fn run(middle: &mut Middle) -> Result<()> {
     let joined = &middle.plan.namespaces.joined;
+    if let Some(init) = &middle.plan.joins {
+        attributes::set_undumpable()?;
+        let kinds = joined.iter().map(|(kind, _)| *kind).collect();
+        return process::setns(init.as_fd(), kinds);
+    }
     let opened = joined.iter().map(|(kind, path)| Ok((*kind, open(*kind, path)?)));
     let (user, others): (Vec<Opened>, Vec<Opened>) = opened
         .collect::<Result<Vec<_>>>()?

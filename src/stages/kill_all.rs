@@ -26,10 +26,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(cgroup) = &runtime.cgroup {
         gone(cgroup.kill())?;
     }
-    for child in [&runtime.init, &runtime.middle].into_iter().flatten() {
-        send(child, signal::KILL)?;
-        wait_gone(child, PATIENCE)?;
-    }
+    end_children(runtime)?;
     if let Some(cgroup) = &runtime.cgroup
         && let Some(false) = gone(cgroup.wait_empty(Instant::now() + PATIENCE))?
     {
@@ -38,6 +35,14 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         return Err(Error::differs(what, "populated 0", found));
     }
     Ok(())
+}
+
+/// Kills init and the middle, and waits until they are gone.
+pub fn end_children(runtime: &Runtime) -> Result<()> {
+    [&runtime.init, &runtime.middle].into_iter().flatten().try_for_each(|child| {
+        send(child, signal::KILL)?;
+        wait_gone(child, PATIENCE)
+    })
 }
 
 /// What a crash left: the cgroup that was written down before it was made.

@@ -53,13 +53,12 @@ pub mod time_namespace;
 pub mod user_namespace;
 
 use nix::sched::CloneFlags;
-use serde::Serialize;
 
 use crate::error::Result;
 use crate::plan::{Plan, Process};
 use crate::sides;
 use crate::sys::constants::CLONE_NEWTIME;
-use Command::{Begin, Create, Delete, Open, Rest, Start};
+use Command::{Begin, Create, Delete, Each, Open, Program, Rest};
 use Run::{Init, Middle, Runtime};
 
 /// One step.
@@ -70,7 +69,7 @@ pub struct Stage {
     pub name: &'static str,
     /// The function, which names its side.
     pub run: Run,
-    /// The command that walks it; `jec run` is create, start, and at the end delete.
+    /// The commands that walk it; `jec run` is create, start, and at the end delete.
     pub command: Command,
     /// When it applies.
     pub when: When,
@@ -91,22 +90,38 @@ pub enum Run {
     Init(fn(&mut sides::Init) -> Result<()>),
 }
 
-/// The commands that are columns of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// The columns of the table: which commands walk a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// The beginning of every command that makes a process, before there is a plan.
     Begin,
-    /// `create`: everything up to the program's start.
+    /// `create` alone: what the container has once.
     Create,
+    /// What each of its processes needs: the first one, made by `create`, and those of `exec`.
+    Each,
     /// The end of `create` where the program is started by another jec: the container rests.
     Rest,
     /// The beginning of `start` by another jec than the one that created.
     Open,
-    /// `start`: the program.
+    /// `start` alone.
     Start,
+    /// The program, of `start` and of `exec`.
+    Program,
     /// `delete`: the end.
     Delete,
+}
+
+impl Command {
+    /// The commands as they are typed.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Create | Rest => &["create"],
+            Begin | Each => &["create", "exec"],
+            Open | Self::Start => &["start"],
+            Program => &["start", "exec"],
+            Delete => &["delete"],
+        }
+    }
 }
 
 impl Stage {
@@ -205,49 +220,49 @@ fn has_listener(plan: &Plan) -> bool {
 pub const STAGES: &[Stage] = &[
     row(PREPARE, "seal", Runtime(seal::run), Begin, ALWAYS, "run from a read-only copy of our own binary", include_str!("seal.rs")),
     row(PREPARE, "record", Runtime(record::run), Create, ALWAYS, "the state directory, which is the lock, and the intent", include_str!("record.rs")),
-    row(PREPARE, "console-socket", Runtime(console_socket::run), Create, TERMINAL, "the socket that the terminal's master will come through", include_str!("console_socket.rs")),
-    row(PREPARE, "filter", Runtime(filter::run), Create, FILTER, "compile the system call filter while errors are cheap", include_str!("filter.rs")),
-    row(PREPARE, "cgroup", Runtime(cgroup::run), Create, ALWAYS, "make the cgroup and write its limits", include_str!("cgroup.rs")),
-    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), Create, ALWAYS, "clone the middle process, born in the cgroup", include_str!("spawn_middle.rs")),
+    row(PREPARE, "console-socket", Runtime(console_socket::run), Each, TERMINAL, "the socket that the terminal's master will come through", include_str!("console_socket.rs")),
+    row(PREPARE, "filter", Runtime(filter::run), Each, FILTER, "compile the system call filter while errors are cheap", include_str!("filter.rs")),
+    row(PREPARE, "cgroup", Runtime(cgroup::run), Each, ALWAYS, "make the cgroup and write its limits", include_str!("cgroup.rs")),
+    row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), Each, ALWAYS, "clone the middle process, born in the cgroup", include_str!("spawn_middle.rs")),
 
-    row(NAMESPACES, "join", Middle(join::run), Create, JOINS, "enter the namespaces that exist already", include_str!("join.rs")),
+    row(NAMESPACES, "join", Middle(join::run), Each, JOINS, "enter the namespaces that exist already", include_str!("join.rs")),
     row(NAMESPACES, "user-namespace", Middle(user_namespace::run), Create, NEW_USER, "leave the host's user ids behind", include_str!("user_namespace.rs")),
     row(NAMESPACES, "time-namespace", Middle(time_namespace::run), Create, NEW_TIME, "shift the clocks for those who come after", include_str!("time_namespace.rs")),
     row(NAMESPACES, "id-map", Runtime(id_map::run), Create, NEW_USER, "say which ids inside are which outside", include_str!("id_map.rs")),
-    row(NAMESPACES, "become-root", Middle(become_root::run), Create, IN_USER, "be uid 0 of the user namespace", include_str!("become_root.rs")),
-    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), Create, ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
-    row(NAMESPACES, "adopt", Runtime(adopt::run), Create, ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
-    row(NAMESPACES, "limits", Runtime(limits::run), Create, LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
+    row(NAMESPACES, "become-root", Middle(become_root::run), Each, IN_USER, "be uid 0 of the user namespace", include_str!("become_root.rs")),
+    row(NAMESPACES, "spawn-init", Middle(spawn_init::run), Each, ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
+    row(NAMESPACES, "adopt", Runtime(adopt::run), Each, ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
+    row(NAMESPACES, "limits", Runtime(limits::run), Each, LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
     row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), Create, IDMAPPED, "id-mapped mounts, made with the host's privileges", include_str!("mount_sources.rs")),
 
-    row(ROOT, "session", Init(session::run), Create, ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),
+    row(ROOT, "session", Init(session::run), Each, ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),
     row(ROOT, "network", Init(network::run), Create, NEW_NETWORK, "bring the loopback device up", include_str!("network.rs")),
     row(ROOT, "propagation", Init(propagation::run), Create, ALWAYS, "cut the mounts off from the host's; make the root a mount", include_str!("propagation.rs")),
     row(ROOT, "mounts", Init(mounts::run), Create, ALWAYS, "the mount list, inside the root, by descriptor", include_str!("mounts.rs")),
     row(ROOT, "devices", Init(devices::run), Create, ALWAYS, "device nodes and the links of /dev", include_str!("devices.rs")),
     row(ROOT, "pivot-root", Init(pivot_root::run), Create, ALWAYS, "the root becomes /, the host's tree goes away", include_str!("pivot_root.rs")),
-    row(ROOT, "console", Init(console::run), Create, TERMINAL, "a terminal: standard streams and /dev/console", include_str!("console.rs")),
+    row(ROOT, "console", Init(console::run), Each, TERMINAL, "a terminal: standard streams and /dev/console", include_str!("console.rs")),
     row(ROOT, "kernel-params", Init(kernel_params::run), Create, KERNEL, "host name, domain name and sysctls", include_str!("kernel_params.rs")),
     row(ROOT, "masks", Init(masks::run), Create, MASKS, "read-only root, read-only paths, hidden paths", include_str!("masks.rs")),
 
-    row(PROCESS, "scheduling", Init(scheduling::run), Create, SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
-    row(PROCESS, "seccomp-early", Init(seccomp::run), Create, FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
-    row(PROCESS, "notify-early", Runtime(notify::run), Create, LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
-    row(PROCESS, "bounding", Init(bounding::run), Create, ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),
-    row(PROCESS, "identity", Init(identity::run), Create, ALWAYS, "working directory, groups, user, umask", include_str!("identity.rs")),
-    row(PROCESS, "capabilities", Init(capabilities::run), Create, ALWAYS, "the other four sets, read back from the kernel", include_str!("capabilities.rs")),
-    row(PROCESS, "program", Init(program::run), Create, ALWAYS, "find the program and complete its environment", include_str!("program.rs")),
-    row(PROCESS, "fds", Init(fds::run), Create, ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", include_str!("fds.rs")),
+    row(PROCESS, "scheduling", Init(scheduling::run), Each, SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
+    row(PROCESS, "seccomp-early", Init(seccomp::run), Each, FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
+    row(PROCESS, "notify-early", Runtime(notify::run), Each, LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
+    row(PROCESS, "bounding", Init(bounding::run), Each, ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),
+    row(PROCESS, "identity", Init(identity::run), Each, ALWAYS, "working directory, groups, user, umask", include_str!("identity.rs")),
+    row(PROCESS, "capabilities", Init(capabilities::run), Each, ALWAYS, "the other four sets, read back from the kernel", include_str!("capabilities.rs")),
+    row(PROCESS, "program", Init(program::run), Each, ALWAYS, "find the program and complete its environment", include_str!("program.rs")),
+    row(PROCESS, "fds", Init(fds::run), Each, ALWAYS, "close every descriptor but 0, 1 and 2; reset signals", include_str!("fds.rs")),
     row(PROCESS, "created", Runtime(created::run), Create, ALWAYS, "the state is \"created\"", include_str!("created.rs")),
 
     row(START, "gate", Init(gate::run), Rest, ALWAYS, "let go of jec; the container rests here", include_str!("gate.rs")),
     row(START, "pid-file", Runtime(pid_file::run), Create, ALWAYS, "write init's number where it was asked for", include_str!("pid_file.rs")),
     row(START, "open-gate", Runtime(open_gate::run), Open, ALWAYS, "take the baton from whoever created it", include_str!("open_gate.rs")),
-    row(START, "no-new-privs", Init(no_new_privs::run), Start, NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
-    row(START, "seccomp", Init(seccomp::run), Start, FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
-    row(START, "notify", Runtime(notify::run), Start, LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),
-    row(START, "exec", Init(exec::run), Start, ALWAYS, "become the program", include_str!("exec.rs")),
-    row(START, "running", Runtime(running::run), Start, ALWAYS, "the state is \"running\"", include_str!("running.rs")),
+    row(START, "no-new-privs", Init(no_new_privs::run), Program, NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
+    row(START, "seccomp", Init(seccomp::run), Program, FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
+    row(START, "notify", Runtime(notify::run), Program, LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),
+    row(START, "exec", Init(exec::run), Program, ALWAYS, "become the program", include_str!("exec.rs")),
+    row(START, "running", Runtime(running::run), Program, ALWAYS, "the state is \"running\"", include_str!("running.rs")),
 
     row(END, "kill-all", Runtime(kill_all::run), Delete, ALWAYS, "kill every process of the container", include_str!("kill_all.rs")),
     row(END, "remove", Runtime(remove::run), Delete, ALWAYS, "remove the cgroup and the state directory", include_str!("remove.rs")),

@@ -20,12 +20,15 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let listeners = std::mem::take(&mut runtime.baton.descriptors);
     let profile = needed(&runtime.plan.seccomp, "linux.seccomp")?;
     let pid = runtime.init()?.pid;
+    let is_further = runtime.plan.joins.is_some();
+    let known = runtime.container()?.state.clone();
+    let status = if is_further { known.status } else { Status::Creating };
     let state = serde_json::json!({
         "ociVersion": crate::state::OCI_VERSION,
         "fds": ["seccompFd"],
         "pid": pid,
         "metadata": profile.listener_metadata,
-        "state": State { status: Status::Creating, ..runtime.container()?.state.clone() },
+        "state": State { status, ..known },
     });
     // Fewer arrive where jec may not open another descriptor (RLIMIT_NOFILE).
     let [listener] = &listeners[..] else {

@@ -19,10 +19,14 @@ use crate::sys::file;
 /// The moment between the two, at the very most.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Writes the state.
+/// Writes the state; of a further process nobody knows but who asked for its number.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let pid = runtime.init()?.pid;
     check_started(runtime.proc.as_fd(), pid)?;
+    if runtime.plan.joins.is_some() {
+        let path = runtime.pid_file.take();
+        return path.map_or(Ok(()), |path| runtime.container()?.write_pid_file_of(pid, &path));
+    }
     runtime.container()?.write_status(Status::Running, pid)
 }
 

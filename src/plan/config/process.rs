@@ -28,6 +28,7 @@ pub(super) fn process(
     // Ignored without a terminal, says the specification.
     let size = if terminal { given.optional("consoleSize", console_size)? } else { None };
     Ok(Process {
+        outlives_jec: false,
         keeps_keyring: false,
         preserved_fds: 0,
         terminal,

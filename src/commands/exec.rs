@@ -1,0 +1,126 @@
+//! `jec exec`: a further process in a container that runs.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+
+use nix::sched::CloneFlags;
+
+use super::create::{absolute, begin, grantable, outcome};
+use super::find;
+use crate::cgroup::Cgroup;
+use crate::cli::{ExecArgs, Global};
+use crate::error::{Error, Failure, Result};
+use crate::log;
+use crate::plan::{Plan, flags};
+use crate::relay::{self, Terminal};
+use crate::sides::Runtime;
+use crate::stages::Command;
+use crate::stages::kill_all::end_children;
+use crate::stages::walk::{self, rows};
+use crate::state::{Container, Status};
+use crate::sys::constants::CLONE_NEWTIME;
+use crate::sys::process::Child;
+use crate::sys::{Recorder, file, signal, terminal};
+
+/// Runs it to its end, where the exit status is its own; or with `--detach` until it has started.
+pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
+    let proc = begin(args.explain, args.preserve_fds)?;
+    let listening = Recorder::pause();
+    let (states, container) = find(global, &args.id, &proc)?;
+    let init = running(&container, args.ignore_paused)?;
+    let plan = plan(args, &container, init, proc.as_fd())?;
+    plan.warnings.iter().for_each(|warning| log::warn(warning));
+    let all = rows(&plan, &[Command::Each, Command::Program]);
+    let mut runtime = Runtime::new(&plan, &all, proc, Some(states));
+    runtime.container = Some(container);
+    runtime.signals = Some(signal::as_messages()?);
+    runtime.pid_file = args.pid_file.as_deref().map(absolute).transpose()?;
+    let socket = args.console_socket.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
+    runtime.console_socket = socket.transpose().map_err(Error::from)?;
+    Recorder::resume(listening);
+    let result = live(&mut runtime, args.detach);
+    let mut cleaned = Ok(());
+    if result.is_err() {
+        runtime.let_go();
+        cleaned = end_children(&runtime).map_err(Failure::from);
+    }
+    outcome(result, cleaned, runtime.interrupted)
+}
+
+fn live(runtime: &mut Runtime, detach: bool) -> Result<u8, Failure> {
+    walk::runtime(runtime, runtime.rows)?;
+    if detach {
+        return Ok(0);
+    }
+    let terminal = Terminal::of(runtime)?;
+    Ok(relay::wait(runtime, terminal)?.code())
+}
+
+/// Init of a container that runs its program and is not paused. In one that rests at its gate,
+/// init is still jec: nobody else is let in.
+fn running(container: &Container, ignore_paused: bool) -> Result<Child> {
+    let refused = |problem: String| Err(Error::state(&container.intent.id, problem));
+    let status = container.status()?;
+    let init = container.live_init()?.filter(|_| status == Status::Running);
+    let Some(init) = init else {
+        let status = format!("{status:?}").to_lowercase();
+        return refused(format!("container not running: it is {status}"));
+    };
+    let cgroup = container.intent.cgroup.as_deref().map(Cgroup::open).transpose()?.flatten();
+    if !ignore_paused && cgroup.map_or(Ok(false), |cgroup| cgroup.is_frozen())? {
+        return refused(
+            "is paused; with --ignore-paused the process starts when it goes on".into(),
+        );
+    }
+    Ok(init)
+}
+
+/// The container's configuration, with another process, and with namespaces that exist.
+fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -> Result<Plan> {
+    let joined = others(proc, init.pid)?;
+    let has_user = joined.iter().any(|(kind, _)| *kind == CloneFlags::CLONE_NEWUSER);
+    let (bundle, config) = (container.intent.bundle.as_ref(), container.config()?);
+    let mut plan = flags::exec::plan(args, bundle, &config, grantable(proc, has_user)?)?;
+    (plan.namespaces.new, plan.namespaces.joined) = (CloneFlags::empty(), joined);
+    plan.joins = Some(Rc::new(init.pidfd));
+    plan.cgroup.path.clone_from(&args.cgroup);
+    let process = &mut plan.process;
+    process.preserved_fds = args.preserve_fds;
+    process.outlives_jec = args.detach;
+    if process.terminal && args.detach && args.console_socket.is_none() {
+        let problem = "nobody would be at the other end of the terminal: give --console-socket";
+        return Err(Error::config("--detach", problem));
+    }
+    if process.terminal && process.console_size.is_none() {
+        // ENOTTY: jec itself has no terminal whose size could be taken.
+        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
+    }
+    Ok(plan)
+}
+
+/// Where init lives and we do not: our own user namespace cannot be entered (EINVAL), and
+/// others need privileges that nobody has to have who is there already.
+fn others(proc: BorrowedFd, init: i32) -> Result<Vec<(CloneFlags, CString)>> {
+    let kinds = [
+        ("user", CloneFlags::CLONE_NEWUSER),
+        ("pid", CloneFlags::CLONE_NEWPID),
+        ("time", CLONE_NEWTIME),
+        ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+        ("ipc", CloneFlags::CLONE_NEWIPC),
+        ("uts", CloneFlags::CLONE_NEWUTS),
+        ("net", CloneFlags::CLONE_NEWNET),
+        ("mnt", CloneFlags::CLONE_NEWNS),
+    ];
+    let mut found = Vec::new();
+    for (name, kind) in kinds {
+        let theirs = CString::new(format!("{init}/ns/{name}"))?;
+        let ours = CString::new(format!("self/ns/{name}"))?;
+        // A kernel without namespaces of a kind has neither; what cannot be read, setns(2) tells.
+        if file::readlinkat(proc, &theirs).ok() != file::readlinkat(proc, &ours).ok() {
+            found.push((kind, theirs));
+        }
+    }
+    Ok(found)
+}
