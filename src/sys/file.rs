@@ -221,6 +221,17 @@ pub fn executable(path: &CStr) -> Result<()> {
     record("faccessat2", format_args!("AT_FDCWD, {path:?}, X_OK, AT_EACCESS"), result)
 }
 
+/// pipe2(2): the end to read, and the end to write.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let result = nix::unistd::pipe2(OFlag::O_CLOEXEC);
+    let shown =
+        |ends: &(OwnedFd, OwnedFd)| format!("{}, {}", ends.0.as_raw_fd(), ends.1.as_raw_fd());
+    let mut ends = None;
+    let result = result.map(|made| shown(ends.insert(made)));
+    record_as("pipe2", format_args!("O_CLOEXEC"), result, Clone::clone)?;
+    ends.ok_or_else(|| crate::error::Error::differs("pipe2", "two descriptors", "none"))
+}
+
 /// write(2) once: how much was taken. For pipes and terminals.
 pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
     let result = nix::unistd::write(fd, bytes);
