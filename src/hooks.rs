@@ -18,6 +18,7 @@ use crate::commands::say;
 use crate::error::{Error, Result};
 use crate::plan::Hook;
 use crate::sides::{Init, Runtime};
+use crate::stages::kill_all;
 use crate::state::{State, Status};
 use crate::sys::process::{self, Child, End};
 use crate::sys::signal::{self, READ};
@@ -59,14 +60,15 @@ pub fn on_host(runtime: &mut Runtime, hooks: &[Hook], status: Status) -> Result<
 
 /// Runs all of them on the host; of one that fails it only warns.
 pub fn all_on_host(runtime: &mut Runtime, hooks: &[Hook], status: Status) -> Result<()> {
-    hooks.iter().try_for_each(|hook| match on_host(runtime, std::slice::from_ref(hook), status) {
-        Err(error @ Error::Died { .. }) => Err(error),
-        Err(error) => {
-            say(&format!("warning: {}: {error}", hook.property));
-            Ok(())
+    for hook in hooks {
+        match on_host(runtime, std::slice::from_ref(hook), status) {
+            // A signal for jec, not a failure of the hook.
+            Err(error @ Error::Died { .. }) => return Err(error),
+            Err(error) => say(&format!("warning: {error}")),
+            Ok(()) => {}
         }
-        Ok(()) => Ok(()),
-    })
+    }
+    Ok(())
 }
 
 /// Runs one. Tells the signal for jec that has ended it.
@@ -81,6 +83,8 @@ fn run(hook: &Hook, state: &State, signals: Option<&SignalFd>) -> Result<Option<
     // Until its status is taken, its number, and its group's, is nobody else's.
     let well = matches!(verdict, Ok(Verdict::Ended)) && process::look(&child)? == End::Exited(0);
     if !well {
+        // Itself, too: it may not have come as far as to have a group of its own.
+        kill_all::send(&child, signal::KILL)?;
         signal::send(-child.pid, signal::KILL)?;
     }
     let end = process::wait(&child)?;
@@ -159,8 +163,10 @@ fn hear(output: &OwnedFd, said: &mut Vec<u8>) -> Result<bool> {
 
 /// A hook that has ended, and not well: by itself, or before it could begin.
 fn failed(hook: &Hook, end: End, said: &[u8]) -> Error {
-    if let Some(Ok(error)) = said.strip_prefix(b"\0").map(serde_json::from_slice) {
-        return error;
+    // A failed call keeps its errno, for the advice.
+    let told = said.strip_prefix(b"\0").and_then(|text| serde_json::from_slice(text).ok());
+    if let Some(Error::Call { name, args, errno }) = told {
+        return Error::Call { name: format!("{}: {name}", hook.property), args, errno };
     }
     let said = String::from_utf8_lossy(said);
     let said = said.trim();

@@ -81,8 +81,11 @@ fn a_hook_that_cannot_be_executed_says_why() {
     let world = World::new();
     let bundle =
         world.bundle("hooks-runtime", with(&world, "prestart", &[json!({"path": "/no/hook"})]));
-    let words =
-        ["hooks-runtime (runtime): execve(\"/no/hook\", [\"/no/hook\"]", "ENOENT", "likely: "];
+    let words = [
+        "hooks-runtime (runtime): hooks.prestart[0]: execve(\"/no/hook\", [\"/no/hook\"]",
+        "ENOENT",
+        "likely: ",
+    ];
     world.run_bundle(&bundle).fails(1, &words);
     world.assert_clean();
 }
