@@ -12,7 +12,7 @@
 //! 4. [`plan`]: what `config.json`, or the flags of `jec run`, turn into before
 //!    anything is made.
 //! 5. what the stages use: [`tree`] (a root file system that somebody else
-//!    owns), [`cgroup`], [`filter`] (system call filters), [`state`].
+//!    owns), [`cgroup`], [`filter`] (system call filters), [`hooks`], [`state`].
 //! 6. [`sys`]: the one door to the kernel, a wrapper for each call. Only there
 //!    is `unsafe`.
 //! 7. [`commands`]: what the command line does with all that; [`relay`]: the
@@ -29,6 +29,7 @@ pub mod commands;
 pub mod copy_up;
 pub mod error;
 pub mod filter;
+pub mod hooks;
 pub mod log;
 pub mod plan;
 pub mod relay;

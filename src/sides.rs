@@ -86,6 +86,8 @@ pub struct Runtime<'a> {
     pub interrupted: Option<i32>,
     /// Where to write init's pid, if asked for: absolute.
     pub pid_file: Option<String>,
+    /// The container is removed, and by us: nobody else has to do what comes after it.
+    pub removed: bool,
 }
 
 /// The process in between: it enters namespaces that only its children live in.
@@ -191,6 +193,7 @@ impl<'a> Runtime<'a> {
             signals: None,
             interrupted: None,
             pid_file: None,
+            removed: false,
         }
     }
 

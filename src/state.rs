@@ -101,6 +101,21 @@ pub struct State {
     pub started: u64,
 }
 
+impl State {
+    /// What there is to tell of a container.
+    pub fn of(plan: &Plan, status: Status, pid: i32) -> Self {
+        Self {
+            oci_version: OCI_VERSION.into(),
+            id: plan.id.clone(),
+            status,
+            pid,
+            bundle: plan.bundle.to_string_lossy().into_owned(),
+            annotations: plan.annotations.iter().cloned().collect(),
+            started: 0,
+        }
+    }
+}
+
 /// The directory of all containers.
 #[derive(Debug)]
 pub struct States {
@@ -170,13 +185,7 @@ impl States {
         replace(dir.as_fd(), c"intent.json", &intent)?;
         let config = file::openat(dir.as_fd(), c"config.json", NEW, 0o600)?;
         file::write(config.as_fd(), plan.config.as_bytes())?;
-        let state = State {
-            oci_version: OCI_VERSION.into(),
-            id: intent.id.clone(),
-            bundle: intent.bundle.clone(),
-            annotations: plan.annotations.iter().cloned().collect(),
-            ..State::default()
-        };
+        let state = State::of(plan, Status::Creating, 0);
         Ok(Container { dir, proc: self.proc.clone(), intent, state })
     }
 
@@ -200,18 +209,19 @@ impl States {
 
     /// Removes the directory of a container, and the temporary pid file. What is
     /// gone already is fine: delete can be repeated. If somebody else was faster,
-    /// and the id belongs to a new container since, that one is let be.
-    pub fn remove(&self, container: &Container) -> Result<()> {
+    /// and the id belongs to a new container since, that one is let be. Of several that remove
+    /// the same one at the same time, one gets true.
+    pub fn remove(&self, container: &Container) -> Result<bool> {
         if let Some((_, temporary)) = container.intent.pid_files()? {
             remove(file::HERE, &temporary, false)?;
         }
         let id = &container.intent.id;
         let Some(found) = self.directory(id)? else {
-            return Ok(());
+            return Ok(false);
         };
         let (found, ours) = (file::fstat(found.as_fd())?, file::fstat(container.dir.as_fd())?);
         if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino) {
-            return Ok(());
+            return Ok(false);
         }
         empty(container.dir.as_fd())?;
         remove(self.dir.as_fd(), &CString::new(&**id)?, true)

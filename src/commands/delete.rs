@@ -1,13 +1,16 @@
 //! `jec delete`: what is left of a container goes away, whatever state it is in.
 
+use nix::errno::Errno;
+
 use super::open_proc;
 use crate::cli::{DeleteArgs, Global};
 use crate::error::{Error, Failure, Result};
+use crate::log;
 use crate::plan::{Plan, check_id};
 use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::walk::{rows, walk};
-use crate::state::{Container, States, Status};
+use crate::state::{Container, Intent, States, Status};
 use crate::sys::process::Child;
 
 /// Deletes a container that has stopped; with `--force` any, and one that does not exist.
@@ -23,13 +26,26 @@ pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
     if !args.force {
         refuse(&container, init.as_ref())?;
     }
-    let plan = Plan::nothing(&args.id);
+    let plan = remaining(&container);
     let ending = rows(&plan, &[Command::Delete]);
     let mut runtime = Runtime::new(&plan, &ending, proc, Some(states));
     runtime.container = Some(container);
     runtime.init = init;
     walk(&mut runtime, &ending)?;
     Ok(0)
+}
+
+/// The hooks of the end, as its configuration has them. Where there is none, jec was killed before
+/// it made anything; a torn one must not keep the container from being deleted.
+fn remaining(container: &Container) -> Plan {
+    let Intent { id, bundle, .. } = &container.intent;
+    let plan = container.config().and_then(|text| Plan::ending(id, bundle, &text));
+    plan.unwrap_or_else(|error| {
+        if !error.is(Errno::ENOENT) {
+            log::warn(&format!("warning: no hooks after the end: {error}"));
+        }
+        Plan::nothing(id)
+    })
 }
 
 /// Tells what only `--force` deletes: what runs, and what another jec may be making right now.

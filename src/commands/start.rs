@@ -1,8 +1,9 @@
 //! `jec start`: the program of a created container.
 
+use super::create::{end, outcome};
 use super::{find, open_proc};
 use crate::cli::{Global, IdArgs};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Failure, Place, Result};
 use crate::plan::Plan;
 use crate::sides::Runtime;
 use crate::stages::Command;
@@ -28,6 +29,12 @@ pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
     runtime.init = container.live_init()?;
     runtime.container = Some(container);
     runtime.signals = Some(signal::as_messages()?);
-    walk::runtime(&mut runtime, &starting)?;
-    Ok(0)
+    let started = walk::runtime(&mut runtime, &starting);
+    // A hook has forbidden the start: the specification wants the container to be destroyed.
+    let refused = |place: &Place| place.stage == "hooks-start";
+    if started.as_ref().is_err_and(|failure| failure.place.as_ref().is_some_and(refused)) {
+        let cleaned = end(&mut runtime, &rows(&plan, &[Command::Delete]));
+        return outcome(started.map(|()| 0), cleaned, None);
+    }
+    started.map(|()| 0)
 }

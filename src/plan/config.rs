@@ -6,6 +6,7 @@
 
 mod capabilities;
 mod devices;
+mod hooks;
 mod kernel;
 pub(super) mod mount_options;
 mod mounts;
@@ -53,9 +54,15 @@ impl Plan {
 
     /// The plan that a container was created with, from what was kept of its configuration.
     pub fn saved(id: &str, bundle: &Path, text: String) -> Result<Self> {
-        let document = serde_json::from_str(&text)
-            .map_err(|error| Error::config("config.json", format!("is not JSON: {error}")))?;
-        Self::from_document(id, bundle, &document, text)
+        Self::from_document(id, bundle, &parse(&text)?, text)
+    }
+
+    /// What is left to do for a container that ends: its hooks, and what they are told.
+    pub fn ending(id: &str, bundle: &str, text: &str) -> Result<Self> {
+        let document = parse(text)?;
+        let config = Property::new("", &document);
+        let (annotations, hooks) = (annotations(&config)?, hooks::hooks(&config)?);
+        Ok(Self { bundle: bundle.into(), annotations, hooks, ..Self::nothing(id) })
     }
 
     /// Checks `spec`, whose text is `config`, and turns it into a plan. Relative paths start at
@@ -76,11 +83,6 @@ impl Plan {
         let problem = "jec does not support it; leave it out";
         config.refuse(&UNSUPPORTED, problem)?;
         let root = root(&config, directory.as_fd())?;
-        let annotations = config.each_entry("annotations", |key, value| {
-            Ok((key.to_owned(), value.read::<String>()?))
-        })?;
-        let has_keys = annotations.iter().all(|(key, _)| !key.is_empty());
-        config.at("annotations")?.ensure(has_keys, "has an empty key")?;
         let linux = config.at("linux")?;
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
         let mut process = process::process(&config.at("process")?, &namespaces, &mut warnings)?;
@@ -89,7 +91,8 @@ impl Plan {
         Ok(Self {
             id: id.into(),
             config: text,
-            annotations,
+            annotations: annotations(&config)?,
+            hooks: hooks::hooks(&config)?,
             root,
             mounts: config.each("mounts", |given| {
                 mounts::mount(given, &bundle, &namespaces, &mut warnings)
@@ -107,6 +110,20 @@ impl Plan {
             warnings,
         })
     }
+}
+
+/// What was kept of a configuration.
+fn parse(text: &str) -> Result<Value> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::config("config.json", format!("is not JSON: {error}")))
+}
+
+fn annotations(config: &Property) -> Result<Vec<(String, String)>> {
+    let annotations = config
+        .each_entry("annotations", |key, value| Ok((key.to_owned(), value.read::<String>()?)))?;
+    let has_keys = annotations.iter().all(|(key, _)| !key.is_empty());
+    config.at("annotations")?.ensure(has_keys, "has an empty key")?;
+    Ok(annotations)
 }
 
 fn root(config: &Property, bundle: BorrowedFd) -> Result<Root> {
@@ -176,20 +193,14 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// What is valid but not done here, and the value that asks for nothing: to leave a hook or a
+/// What is valid but not done here, and the value that asks for nothing: to leave a
 /// label out would make another container than the one described. Sections of other platforms
 /// say that the bundle is meant for another machine.
-pub(super) const UNSUPPORTED: [(&str, &str); 17] = [
+pub(super) const UNSUPPORTED: [(&str, &str); 11] = [
     ("windows", "null"),
     ("solaris", "null"),
     ("zos", "null"),
     ("vm", "null"),
-    ("hooks.prestart", "[]"),
-    ("hooks.createRuntime", "[]"),
-    ("hooks.createContainer", "[]"),
-    ("hooks.startContainer", "[]"),
-    ("hooks.poststart", "[]"),
-    ("hooks.poststop", "[]"),
     ("linux.netDevices", "{}"),
     ("linux.intelRdt", "null"),
     ("linux.memoryPolicy", "null"),

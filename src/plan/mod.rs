@@ -13,6 +13,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use nix::sched::CloneFlags;
 
@@ -50,6 +51,8 @@ pub struct Plan {
     pub cgroup: Cgroup,
     /// The process to start.
     pub process: Process,
+    /// Programs to run around it.
+    pub hooks: Hooks,
     /// The system call filter, if any.
     pub seccomp: Option<Profile>,
     /// The container's init, whose namespaces a further process joins all at once; none: it is
@@ -333,6 +336,38 @@ pub struct Process {
     pub scheduler: Option<Scheduler>,
     /// personality(2).
     pub personality: Option<u64>,
+}
+
+/// Programs of whoever wrote the configuration, run at six moments of the container's life.
+#[derive(Debug, Clone, Default)]
+pub struct Hooks {
+    /// On the host, when the container's mounts are made; the older name of the next.
+    pub prestart: Vec<Hook>,
+    /// On the host, after them.
+    pub create_runtime: Vec<Hook>,
+    /// In the container's namespaces, where the host's tree is still in sight.
+    pub create_container: Vec<Hook>,
+    /// In the container, before its program.
+    pub start_container: Vec<Hook>,
+    /// On the host, when the program runs.
+    pub poststart: Vec<Hook>,
+    /// On the host, when nothing is left.
+    pub poststop: Vec<Hook>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Its place in the configuration, for messages: `hooks.prestart[0]`.
+    pub property: String,
+    /// The program: absolute.
+    pub path: CString,
+    /// Its arguments, at least one.
+    pub args: Vec<CString>,
+    /// Its whole environment.
+    pub env: Vec<CString>,
+    /// How long it may take; none: as long as it likes.
+    pub timeout: Option<Duration>,
 }
 
 /// User, groups and umask.

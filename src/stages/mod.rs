@@ -23,6 +23,11 @@ pub mod exec;
 pub mod fds;
 pub mod filter;
 pub mod gate;
+pub mod hooks_container;
+pub mod hooks_poststart;
+pub mod hooks_runtime;
+pub mod hooks_start;
+pub mod hooks_stop;
 pub mod id_map;
 pub mod identity;
 pub mod join;
@@ -58,7 +63,7 @@ use crate::error::Result;
 use crate::plan::{Plan, Process};
 use crate::sides;
 use crate::sys::constants::CLONE_NEWTIME;
-use Command::{Begin, Create, Delete, Each, Open, Program, Rest};
+use Command::{Begin, Create, Delete, Each, Open, Program, Rest, Start};
 use Run::{Init, Middle, Runtime};
 
 /// One step.
@@ -182,6 +187,15 @@ const IDMAPPED: When =
     when("an id-mapped mount", |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()));
 const NEW_NETWORK: When =
     when("new network namespace", |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWNET));
+const HOOKS_RUNTIME: When = when("hooks: prestart, createRuntime", |plan| {
+    !plan.hooks.prestart.is_empty() || !plan.hooks.create_runtime.is_empty()
+});
+const HOOKS_CONTAINER: When =
+    when("hooks: createContainer", |plan| !plan.hooks.create_container.is_empty());
+const HOOKS_START: When =
+    when("hooks: startContainer", |plan| !plan.hooks.start_container.is_empty());
+const HOOKS_POSTSTART: When = when("hooks: poststart", |plan| !plan.hooks.poststart.is_empty());
+const HOOKS_STOP: When = when("hooks: poststop", |plan| !plan.hooks.poststop.is_empty());
 const KERNEL: When = when("hostname, sysctl", |plan| {
     let kernel = &plan.kernel;
     kernel.hostname.is_some() || kernel.domainname.is_some() || !kernel.sysctl.is_empty()
@@ -240,6 +254,8 @@ pub const STAGES: &[Stage] = &[
     row(ROOT, "propagation", Init(propagation::run), Create, ALWAYS, "cut the mounts off from the host's; make the root a mount", include_str!("propagation.rs")),
     row(ROOT, "mounts", Init(mounts::run), Create, ALWAYS, "the mount list, inside the root, by descriptor", include_str!("mounts.rs")),
     row(ROOT, "devices", Init(devices::run), Create, ALWAYS, "device nodes and the links of /dev", include_str!("devices.rs")),
+    row(ROOT, "hooks-runtime", Runtime(hooks_runtime::run), Create, HOOKS_RUNTIME, "programs of the host, when all mounts are made", include_str!("hooks_runtime.rs")),
+    row(ROOT, "hooks-container", Init(hooks_container::run), Create, HOOKS_CONTAINER, "programs of the host, in the container's namespaces", include_str!("hooks_container.rs")),
     row(ROOT, "pivot-root", Init(pivot_root::run), Create, ALWAYS, "the root becomes /, the host's tree goes away", include_str!("pivot_root.rs")),
     row(ROOT, "console", Init(console::run), Each, TERMINAL, "a terminal: standard streams and /dev/console", include_str!("console.rs")),
     row(ROOT, "kernel-params", Init(kernel_params::run), Create, KERNEL, "host name, domain name and sysctls", include_str!("kernel_params.rs")),
@@ -258,14 +274,17 @@ pub const STAGES: &[Stage] = &[
     row(START, "gate", Init(gate::run), Rest, ALWAYS, "let go of jec; the container rests here", include_str!("gate.rs")),
     row(START, "pid-file", Runtime(pid_file::run), Create, ALWAYS, "write init's number where it was asked for", include_str!("pid_file.rs")),
     row(START, "open-gate", Runtime(open_gate::run), Open, ALWAYS, "take the baton from whoever created it", include_str!("open_gate.rs")),
+    row(START, "hooks-start", Init(hooks_start::run), Start, HOOKS_START, "programs of the container, before its own", include_str!("hooks_start.rs")),
     row(START, "no-new-privs", Init(no_new_privs::run), Program, NO_NEW_PRIVS, "no set-id program gains anything any more", include_str!("no_new_privs.rs")),
     row(START, "seccomp", Init(seccomp::run), Program, FILTER_LATE, "load the filter, last of all", include_str!("seccomp.rs")),
     row(START, "notify", Runtime(notify::run), Program, LISTENER_LATE, "hand the filter's listener to its socket", include_str!("notify.rs")),
     row(START, "exec", Init(exec::run), Program, ALWAYS, "become the program", include_str!("exec.rs")),
     row(START, "running", Runtime(running::run), Program, ALWAYS, "the state is \"running\"", include_str!("running.rs")),
+    row(START, "hooks-poststart", Runtime(hooks_poststart::run), Start, HOOKS_POSTSTART, "programs of the host, when the program runs", include_str!("hooks_poststart.rs")),
 
     row(END, "kill-all", Runtime(kill_all::run), Delete, ALWAYS, "kill every process of the container", include_str!("kill_all.rs")),
     row(END, "remove", Runtime(remove::run), Delete, ALWAYS, "remove the cgroup and the state directory", include_str!("remove.rs")),
+    row(END, "hooks-stop", Runtime(hooks_stop::run), Delete, HOOKS_STOP, "programs of the host, when nothing is left", include_str!("hooks_stop.rs")),
 ];
 
 const fn row(

@@ -20,8 +20,8 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     if let Some(cgroup) = runtime.cgroup.take() {
         cgroup.remove(Instant::now() + PATIENCE)?;
     }
-    match (runtime.container.take(), &runtime.states) {
-        (Some(container), Some(states)) => states.remove(&container),
-        _ => Ok(()),
+    if let (Some(container), Some(states)) = (runtime.container.take(), &runtime.states) {
+        runtime.removed = states.remove(&container)?;
     }
+    Ok(())
 }

@@ -219,6 +219,11 @@ pub fn executable(path: &CStr) -> Result<()> {
     record("faccessat2", format_args!("AT_FDCWD, {path:?}, X_OK, AT_EACCESS"), result)
 }
 
+/// pipe2(2): the end to read, and the end to write.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    record_as("pipe2", format_args!("O_CLOEXEC"), nix::unistd::pipe2(OFlag::O_CLOEXEC), |_| 0)
+}
+
 /// write(2) once: how much was taken. For pipes and terminals.
 pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
     let result = nix::unistd::write(fd, bytes);

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -17,9 +18,18 @@ pub fn is_sealed(fd: BorrowedFd) -> bool {
     SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE)
 }
 
+/// memfd_create(2), filled with `bytes`, to be read from the beginning: unlike a pipe it takes
+/// everything at once, whether anybody reads it or not.
+pub fn file_of(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
+    let mut file = File::from(memfd_create(name, libc::MFD_NOEXEC_SEAL)?);
+    let result = file.write_all(bytes).and_then(|()| file.rewind()).map_err(errno);
+    record("write", format_args!("{}, …, {}", file.as_raw_fd(), bytes.len()), result)?;
+    Ok(file.into())
+}
+
 /// memfd_create(2), filled from `source`, executable, and sealed for ever.
 pub fn sealed_file(name: &CStr, source: BorrowedFd) -> Result<OwnedFd> {
-    let mut to = File::from(memfd_create(name)?);
+    let mut to = File::from(memfd_create(name, libc::MFD_EXEC)?);
     let copied =
         source.try_clone_to_owned().and_then(|from| std::io::copy(&mut File::from(from), &mut to));
     let args = format_args!("{}, {}", to.as_raw_fd(), source.as_raw_fd());
@@ -34,10 +44,10 @@ pub fn sealed_file(name: &CStr, source: BorrowedFd) -> Result<OwnedFd> {
     Ok(to.into())
 }
 
-/// MFD_EXEC is Linux 6.3; older kernels answer EINVAL and make every memfd executable.
-fn memfd_create(name: &CStr) -> Result<OwnedFd> {
+/// MFD_EXEC and its opposite are Linux 6.3; older kernels answer EINVAL and make every memfd executable.
+fn memfd_create(name: &CStr, mode: libc::c_uint) -> Result<OwnedFd> {
     let how = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let result = match memfd::memfd_create(name, how | MFdFlags::from_bits_retain(libc::MFD_EXEC)) {
+    let result = match memfd::memfd_create(name, how | MFdFlags::from_bits_retain(mode)) {
         Err(Errno::EINVAL) => memfd::memfd_create(name, how),
         other => other,
     };

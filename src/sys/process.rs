@@ -91,6 +91,18 @@ pub fn clone3(
     Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
 }
 
+/// fork(2), for a program beside the container's: a filter that is loaded already may answer
+/// clone3(2) with ENOSYS, since it cannot look at its flags.
+pub fn fork(child: impl FnOnce() -> std::convert::Infallible) -> Result<Child> {
+    // SAFETY: this process has one thread, so that no lock can be held by another.
+    let result = Errno::result(unsafe { libc::fork() });
+    if result == Ok(0) {
+        child();
+    }
+    let pid = record_as("fork", format_args!(""), result, |pid| *pid)?;
+    Ok(Child { pid, pidfd: pidfd_open(pid)? })
+}
+
 /// What clone3(2) is asked for; the kernel stores the new process's descriptor in `pidfd`.
 fn clone_args(namespaces: CloneFlags, into: &CloneInto, pidfd: &mut RawFd) -> libc::clone_args {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000; // <linux/sched.h>
@@ -138,6 +150,12 @@ pub fn wait(child: &Child) -> Result<End> {
 /// waitid(2) with WNOHANG: the child's status if it has ended.
 pub fn wait_now(child: &Child) -> Result<Option<End>> {
     wait_with(child, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)
+}
+
+/// waitid(2) with WNOWAIT: how an ended child has ended. It stays, and so does the meaning of its number.
+pub fn look(child: &Child) -> Result<End> {
+    let how = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    Ok(wait_with(child, how)?.unwrap_or(End::Exited(0)))
 }
 
 fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {

@@ -19,6 +19,9 @@ pub const READ: PollFlags = PollFlags::POLLIN;
 /// To be woken up when something can be written.
 pub const WRITE: PollFlags = PollFlags::POLLOUT;
 
+/// Every signal whose effect can be changed, as a mask for [`reset`].
+pub const ANY: u64 = !(1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1));
+
 /// Blocks every signal that can be blocked and returns the descriptor that tells of them.
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
 /// A SIGCHLD that our caller ignored (`trap '' CHLD`) would take the exit status of children away.

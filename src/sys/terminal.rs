@@ -47,6 +47,12 @@ pub fn become_stdio(terminal: BorrowedFd) -> Result<()> {
     record("dup2", format_args!("{fd}, 2"), dup2_stderr(terminal))
 }
 
+/// dup2(2) onto standard input, and of another onto standard output and error.
+pub fn redirect(input: BorrowedFd, output: BorrowedFd) -> Result<()> {
+    become_stdio(output)?;
+    record("dup2", format_args!("{}, 0", input.as_raw_fd()), dup2_stdin(input))
+}
+
 /// A copy of a descriptor at number 10 or above, out of the way of a program's 0, 1 and 2.
 pub fn copy_high(fd: BorrowedFd) -> Result<OwnedFd> {
     let fd = fd.as_raw_fd();

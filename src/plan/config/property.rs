@@ -28,6 +28,11 @@ impl<'d> Property<'d> {
         Self { path: path.into(), value }
     }
 
+    /// Where it stands.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// A property below this object: names with dots between them.
     pub(super) fn at(&self, path: &str) -> Result<Self> {
         let mut found = self.clone();

@@ -85,7 +85,13 @@ const RULES: &str = r#"
 /linux/intelRdt {"closID": "x"} => linux.intelRdt: jec does not support it
 /linux/memoryPolicy {"mode": "MPOL_BIND"} => linux.memoryPolicy: jec does not support it
 
-/hooks {"prestart": [{"path": "/x"}]} => hooks.prestart: jec does not support it
+/hooks {"prestart": [{}]} => hooks.prestart[0].path: is missing
+/hooks {"createRuntime": [{"path": "/x"}, {"path": "x"}]} => hooks.createRuntime[1].path: "x" is not an absolute
+/hooks {"createContainer": [{"path": "/x", "timeout": 0}]} => hooks.createContainer[0].timeout: 0 is not 1 to
+/hooks {"startContainer": [{"path": "/x", "timeout": -1}]} => hooks.startContainer[0].timeout: -1 is not 1 to
+/hooks {"poststart": [{"path": "/x", "args": ["a\u0000"]}]} => hooks.poststart[0].args[0]: has a NUL byte
+/hooks {"poststart": {}} => hooks.poststart: is not a list
+/hooks {"poststop": [{"path": "/x", "env": [1]}]} => hooks.poststop[0].env[0]:
 /vm {"kernel": {"path": "/k"}} => vm: jec does not support it
 /windows {} => windows: jec does not support it
 /solaris {} => solaris: jec does not support it
