@@ -325,7 +325,11 @@ fn events_tell_of_want_of_memory_at_once() {
         skip!("limits take cgroup v2 with the controller memory, and root");
     }
     let world = World::new();
-    let (id, _) = started(&world, "a", "sleep 2; tail /dev/zero; exec sleep 300");
+    let (id, _) = started(
+        &world,
+        "a",
+        "until [ -e /go ]; do sleep 0.1; done; tail /dev/zero; exec sleep 300",
+    );
     world.tell(&["update", "--memory", "16M", &id]).ok();
     let mut command = world.jec();
     command.args(["events", "--interval", "1h", &id]).stdout(Stdio::piped());
@@ -333,6 +337,7 @@ fn events_tell_of_want_of_memory_at_once() {
     let mut lines = BufReader::new(events.stdout.take().expect("output")).lines();
     let mut line = || parsed(&lines.next().expect("a line").expect("text"));
     assert_eq!(line()["type"], "stats");
+    fs::write(world.path("bundle-gate").join("rootfs/go"), "").expect("a file");
     assert_eq!(line(), json!({"type": "oom", "id": id}));
     world.delete(&["--force", &id]).ok();
     assert!(events.wait().expect("its end").success());
