@@ -9,7 +9,7 @@ use super::{find, open_proc};
 use crate::cgroup::Cgroup;
 use crate::cli::{Global, UpdateArgs};
 use crate::error::{Error, Failure, Result};
-use crate::plan::change_limits;
+use crate::plan::limits_of;
 use crate::state::Status;
 
 /// Writes them, and into the configuration, so that they are known later. The rules
@@ -23,14 +23,50 @@ pub fn run(global: &Global, args: &UpdateArgs) -> Result<u8, Failure> {
     let cgroup = container.cgroup()?.ok_or_else(|| wrong("has no cgroup, so no limits"))?;
     let given = args.resources.as_deref().map_or_else(|| Ok(args.given()), from_file)?;
     let mut config = parsed("config.json", &container.config()?)?;
-    let resources = &mut config["linux"]["resources"];
-    let limits = change_limits(resources, &given)?;
-    if resources["memory"]["checkBeforeUpdate"] == true {
+    let saved = &mut config["linux"]["resources"];
+    let given = completed(given, saved);
+    let limits = limits_of(&given)?;
+    merge(saved, given);
+    if saved["memory"]["checkBeforeUpdate"] == true {
         refuse_below_usage(&cgroup, &limits)?;
     }
     cgroup.limit(&limits)?;
     container.write_config(&config)?;
     Ok(0)
+}
+
+/// What belongs together is written together: the rest of it is taken from what was said before.
+fn completed(mut given: Value, saved: &Value) -> Value {
+    const TOGETHER: [(&str, &[&str]); 2] =
+        [("memory", &["limit", "swap"]), ("cpu", &["quota", "period", "burst"])];
+    for (part, names) in TOGETHER {
+        let Some(object) = given[part].as_object() else {
+            continue;
+        };
+        let has = |name: &&&str| object.get(**name).is_some_and(|value| !value.is_null());
+        if !names.iter().any(|name| has(&name)) {
+            continue;
+        }
+        let missing: Vec<_> = names.iter().filter(|name| !has(name)).collect();
+        for name in missing {
+            let said = &saved[part][*name];
+            // Without a limit of memory there is none of memory and swap.
+            let lifted = *name == "swap" && given[part]["limit"] == -1 && !said.is_null();
+            given[part][*name] = if lifted { (-1).into() } else { said.clone() };
+        }
+    }
+    given
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from.into_iter().filter(|(_, value)| !value.is_null()) {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
 }
 
 fn from_file(path: &Path) -> Result<Value> {

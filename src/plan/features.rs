@@ -14,7 +14,8 @@ use oci_spec::runtime::LinuxSeccompOperator::{
 };
 use serde_json::{Value, json};
 
-use super::config::{KNOWN, UNSUPPORTED, mount_options, namespaces, seccomp};
+use super::config::mount_options::{PLAIN, find};
+use super::config::{KNOWN, UNSUPPORTED, namespaces, seccomp};
 use crate::error::Result;
 use crate::sys::seccomp::flags_supported;
 
@@ -24,7 +25,9 @@ const HOOKS: [&str; 6] =
 
 /// The whole structure.
 pub fn all() -> Result<Value> {
-    let mut mount_options = mount_options::words();
+    let words = PLAIN.iter().flat_map(|(words, _)| words.split(' '));
+    let words = words.flat_map(|word| [word.to_owned(), format!("r{word}")]);
+    let mut mount_options: Vec<_> = words.filter(|word| find(word).is_some()).collect();
     mount_options.sort();
     Ok(json!({
         "ociVersionMin": format!("{}.0.0", KNOWN.major),

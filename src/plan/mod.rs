@@ -18,7 +18,7 @@ use std::time::Duration;
 use nix::sched::CloneFlags;
 
 pub use config::check_id;
-pub use config::resources::{change as change_limits, default_devices};
+pub use config::resources::{default_devices, limits_of};
 
 use crate::filter::Profile;
 

@@ -19,7 +19,7 @@ use crate::sys::constants::{
 
 /// What a word does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(in crate::plan) enum Effect {
     /// Says what is so anyway, or what only mount(8) knows.
     Nothing,
     /// Bind an existing directory or file; `rbind`: with what is mounted below it.
@@ -51,7 +51,7 @@ use Effect::{
 };
 
 /// What `word` does, and whether to the whole tree; none for a parameter of the file system.
-pub(super) fn find(word: &str) -> Option<(Effect, bool)> {
+pub(in crate::plan) fn find(word: &str) -> Option<(Effect, bool)> {
     let of_tree = || match plain(word.strip_prefix('r')?)? {
         effect @ (Bind | Attribute(..) | AtimeDefault(_) | IdMap) => Some(effect),
         Propagation(flags) => Some(Propagation(flags | MsFlags::MS_REC)),
@@ -61,7 +61,7 @@ pub(super) fn find(word: &str) -> Option<(Effect, bool)> {
 }
 
 /// The words without their recursive twins (`rro`, `rshared`), which [`find`] derives.
-const PLAIN: &[(&str, Effect)] = &[
+pub(in crate::plan) const PLAIN: &[(&str, Effect)] = &[
     ("bind", Bind),
     ("remount", Remount),
     ("ro", Attribute(RDONLY, 0)),
@@ -88,19 +88,10 @@ const PLAIN: &[(&str, Effect)] = &[
     ("private", Propagation(MsFlags::MS_PRIVATE)),
     ("unbindable", Propagation(MsFlags::MS_UNBINDABLE)),
     // The kernel ignores mand and nomand since 5.15; fsconfig(2) still takes them.
-    ("sync", Superblock),
-    ("async", Superblock),
-    ("dirsync", Superblock),
-    ("lazytime", Superblock),
-    ("nolazytime", Superblock),
-    ("mand", Superblock),
-    ("nomand", Superblock),
-    ("iversion", OldFlag),
-    ("noiversion", OldFlag),
+    ("sync async dirsync lazytime nolazytime mand nomand", Superblock),
+    ("iversion noiversion", OldFlag),
     // silent, loud: whether the kernel's log hears of a mount that fails.
-    ("defaults", Nothing),
-    ("silent", Nothing),
-    ("loud", Nothing),
+    ("defaults silent loud", Nothing),
     // What no kernel flag stands for.
     ("tmpcopyup", CopyUp),
     ("src-nofollow", SourceNofollow),
@@ -108,13 +99,8 @@ const PLAIN: &[(&str, Effect)] = &[
 ];
 
 fn plain(word: &str) -> Option<Effect> {
-    PLAIN.iter().find(|(known, _)| *known == word).map(|(_, effect)| *effect)
-}
-
-/// Every word that [`find`] knows.
-pub(in crate::plan) fn words() -> Vec<String> {
-    let twins = PLAIN.iter().flat_map(|(word, _)| [word.to_string(), format!("r{word}")]);
-    twins.filter(|word| find(word).is_some()).collect()
+    let are = |words: &str| words.split(' ').any(|known| known == word);
+    PLAIN.iter().find(|(words, _)| are(words)).map(|(_, effect)| *effect)
 }
 
 /// linux.rootfsPropagation as flags of mount(2): with `r` before the word it holds for all mounts

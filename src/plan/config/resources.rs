@@ -82,6 +82,11 @@ fn checked_path(given: &Property) -> Result<String> {
     Ok(path)
 }
 
+/// The limits of resources that stand by themselves: those of `jec update`.
+pub fn limits_of(resources: &Value) -> Result<Vec<Limit>> {
+    limits(&Property::new("linux.resources", resources))
+}
+
 /// `unified` comes last: it is the more precise word, so it wins.
 fn limits(given: &Property) -> Result<Vec<Limit>> {
     given.refuse(&ONLY_V1, NO_EQUIVALENT)?;
@@ -116,42 +121,6 @@ fn limits(given: &Property) -> Result<Vec<Limit>> {
         given.each_entry("unified", unified)?.concat(),
     ];
     Ok(files.chain(others.into_iter().flatten()).collect())
-}
-
-/// Properties that a file of v2 has together.
-const TIED: [(&str, &[&str]); 2] =
-    [("memory", &["limit", "swap"]), ("cpu", &["quota", "period", "burst"])];
-
-/// Takes `changes` over into `saved`, both linux.resources, and says what is to be written for it.
-pub fn change(saved: &mut Value, changes: &Value) -> Result<Vec<Limit>> {
-    let given = Property::new("linux.resources", changes);
-    let mut whole = changes.clone();
-    for (part, names) in TIED {
-        let has = |name: &&str| Ok(given.get::<Value>(&format!("{part}.{name}"))?.is_some());
-        let named = names.iter().map(has).collect::<Result<Vec<_>>>()?;
-        let missing = names.iter().zip(&named).filter(|(_, named)| !**named);
-        for (name, _) in missing.filter(|_| named.contains(&true)) {
-            // Without a limit of memory there is none of memory and swap.
-            let lifted = *name == "swap" && whole[part]["limit"] == -1;
-            let kept = &saved[part][*name];
-            let lifted = lifted && !kept.is_null();
-            whole[part][*name] = if lifted { (-1).into() } else { kept.clone() };
-        }
-    }
-    let limits = limits(&Property::new("linux.resources", &whole))?;
-    merge(saved, &whole);
-    Ok(limits)
-}
-
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from.iter().filter(|(_, value)| !value.is_null()) {
-                merge(into.entry(&**key).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
 }
 
 /// A number that the engines write as 0 where it is not set, as runc and crun read it.
