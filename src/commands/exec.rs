@@ -9,7 +9,6 @@ use nix::sched::CloneFlags;
 
 use super::create::{absolute, begin, grantable, outcome};
 use super::find;
-use crate::cgroup::Cgroup;
 use crate::cli::{ExecArgs, Global};
 use crate::error::{Error, Failure, Result};
 use crate::log;
@@ -63,13 +62,13 @@ fn live(runtime: &mut Runtime, detach: bool) -> Result<u8, Failure> {
 fn running(container: &Container, ignore_paused: bool) -> Result<Child> {
     let refused = |problem: String| Err(Error::state(&container.intent.id, problem));
     let status = container.status()?;
-    let init = container.live_init()?.filter(|_| status == Status::Running);
+    let init =
+        container.live_init()?.filter(|_| matches!(status, Status::Running | Status::Paused));
     let Some(init) = init else {
         let status = format!("{status:?}").to_lowercase();
         return refused(format!("container not running: it is {status}"));
     };
-    let cgroup = container.intent.cgroup.as_deref().map(Cgroup::open).transpose()?.flatten();
-    if !ignore_paused && cgroup.map_or(Ok(false), |cgroup| cgroup.is_frozen())? {
+    if !ignore_paused && status == Status::Paused {
         return refused(
             "is paused; with --ignore-paused the process starts when it goes on".into(),
         );
