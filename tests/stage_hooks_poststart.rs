@@ -33,14 +33,20 @@ fn it_runs_on_the_host_and_before_start_returns() {
 }
 
 #[test]
-fn one_that_fails_costs_a_warning_and_the_next_one_runs() {
-    let world = World::new();
-    let hooks = [hook("exit 6"), json!({"path": "/no/hook"}), telling(&world, "poststart")];
-    let bundle = world.bundle("hooks-poststart", with(&world, "poststart", &hooks));
-    let ran = world.run_bundle(&bundle).ok();
-    for word in ["warning: hooks.poststart[0]", "exit status 6", "hooks.poststart[1]", "ENOENT"] {
-        assert!(ran.err.contains(word), "{word:?} is missing in {}", ran.err);
+fn one_that_fails_ends_the_container_and_the_next_one_does_not_run() {
+    for (bad, word) in [(hook("exit 6"), "exit status 6"), (json!({"path": "/no/hook"}), "ENOENT")]
+    {
+        let world = World::new();
+        let hooks = [bad, telling(&world, "poststart")];
+        let bundle = world.bundle("hooks-poststart", with(&world, "poststart", &hooks));
+        world.run_bundle(&bundle).fails(1, &["hooks-poststart", "hooks.poststart[0]", word]);
+        assert_eq!(told(&world, "log"), "poststop\n");
+        world.assert_clean();
+        // Of a container that another jec has created, `start` does the same.
+        let id = world.id("p");
+        world.create(&bundle, &id).ok();
+        world.tell(&["start", &id]).fails(1, &["hooks.poststart[0]", word]);
+        world.tell(&["state", &id]).fails(1, &["does not exist"]);
+        world.assert_clean();
     }
-    assert_eq!(told(&world, "log"), "poststart\npoststop\n");
-    world.assert_clean();
 }

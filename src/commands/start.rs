@@ -31,7 +31,7 @@ pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
     runtime.signals = Some(signal::as_messages()?);
     let started = walk::runtime(&mut runtime, &starting);
     // A hook has forbidden the start: the specification wants the container to be destroyed.
-    let refused = |place: &Place| place.stage == "hooks-start";
+    let refused = |place: &Place| ["hooks-start", "hooks-poststart"].contains(&&*place.stage);
     if started.as_ref().is_err_and(|failure| failure.place.as_ref().is_some_and(refused)) {
         let cleaned = end(&mut runtime, &rows(&plan, &[Command::Delete]));
         return outcome(started.map(|()| 0), cleaned, None);

@@ -2,8 +2,9 @@
 //!
 //! They run on the host, after execve(2) and before `start` returns, so
 //! whoever waits for it finds their work done. The program does not wait for
-//! them: it may have ended by then. One that fails costs a warning, and the
-//! others still run. Side: runtime. Without it: who wants to know of a start
+//! them: it may have ended by then. One that fails ends the container, and the
+//! ones behind it do not run (so since version 1.3 of the specification; before
+//! that it was a warning). Side: runtime. Without it: who wants to know of a start
 //! would have to ask again and again. See config.md, "Poststart".
 
 use crate::error::Result;
@@ -11,7 +12,7 @@ use crate::hooks;
 use crate::sides::Runtime;
 use crate::state::Status;
 
-/// Runs them all.
+/// Runs them, up to the first that fails.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    hooks::all_on_host(runtime, &runtime.plan.hooks.poststart, Status::Running)
+    hooks::on_host(runtime, &runtime.plan.hooks.poststart, Status::Running)
 }
