@@ -94,6 +94,18 @@ fn find_cgroups(dir: &Path, found: &mut BTreeSet<String>, depth: usize) {
     }
 }
 
+/// A test that fails must not leave its containers to those that come after it.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let entries = fs::read_dir(self.path("state")).into_iter().flatten().flatten();
+            for entry in entries {
+                self.jec().args(["delete", "--force"]).arg(entry.file_name()).status().ok();
+            }
+        }
+    }
+}
+
 impl World {
     /// A new world; the host as it is now is what it has to be at the end.
     pub fn new() -> Self {
