@@ -1,0 +1,204 @@
+// The built book in a real browser: node pages.mjs DIRECTORY
+//
+// Every page loads without an error or a request to anywhere else, fits three
+// widths in both themes, and has no fault that axe-core calls serious. Search
+// finds, themes switch, commands are copied without prompt and output, and all
+// works without JavaScript as far as it can. Screenshots are kept beside this file.
+import { createServer } from "node:http";
+import { readFile, mkdir } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { extname, join, resolve } from "node:path";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const book = resolve(process.argv[2]);
+const shots = resolve("screenshots");
+const widths = [[360, 740], [768, 1024], [1440, 900]];
+const themes = ["light", "dark"];
+const types = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
+
+let passed = 0;
+const failures = [];
+function check(what, good, seen = "") {
+    if (good) { passed += 1; return; }
+    failures.push(what);
+    console.log(`FAILED ${what}: ${seen}`);
+}
+
+const server = createServer(async (request, response) => {
+    const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
+    try {
+        const file = await readFile(join(book, path));
+        response.writeHead(200, { "content-type": types[extname(path)] ?? "application/octet-stream" });
+        response.end(file);
+    } catch {
+        response.writeHead(404);
+        response.end();
+    }
+});
+await new Promise(ready => server.listen(0, "127.0.0.1", ready));
+const origin = `http://127.0.0.1:${server.address().port}`;
+const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+});
+
+// A page of the book; whatever goes wrong while it is open is a failure.
+async function open(name, options = {}) {
+    const { theme = "light", ...rest } = options;
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...rest });
+    if (rest.javaScriptEnabled !== false) {
+        await context.addInitScript(theme => {
+            localStorage.getItem("mdbook-theme") ?? localStorage.setItem("mdbook-theme", theme);
+            window.print = () => {};
+        }, theme);
+    }
+    const page = await context.newPage();
+    page.on("console", message => message.type() === "error" && check(`${name}: no error`, false, message.text()));
+    page.on("pageerror", error => check(`${name}: no exception`, false, error));
+    page.on("request", request => request.url().startsWith(origin) || request.url().startsWith("data:")
+        || check(`${name}: no request elsewhere`, false, request.url()));
+    page.on("response", response => response.ok() || check(`${name}: all is there`, false, response.url()));
+    await page.goto(`${origin}/${name}`);
+    return page;
+}
+
+// What sticks out of the window, and is not in something that scrolls by itself.
+function overflowing() {
+    const limit = document.documentElement.clientWidth;
+    const scrolls = element => {
+        for (let up = element.parentElement; up && up !== document.body; up = up.parentElement) {
+            if (up.id === "mdbook-sidebar" || ["auto", "scroll", "hidden"].includes(getComputedStyle(up).overflowX)) { return true; }
+        }
+        return false;
+    };
+    return [...document.querySelectorAll("main *, header *, .turn *")]
+        .filter(element => element.getBoundingClientRect().right > limit + 1 && !scrolls(element))
+        .map(element => element.outerHTML.slice(0, 120));
+}
+
+async function looks(name) {
+    for (const theme of themes) {
+        // One page for each theme: only its window changes.
+        const page = await open(name, { theme });
+        for (const [width, height] of widths) {
+            await page.setViewportSize({ width, height });
+            await page.reload();
+            const wide = await page.evaluate(overflowing);
+            const scroll = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+            check(`${name} fits ${width} px`, wide.length === 0 && !scroll, wide.join("\n") || "it scrolls sideways");
+            const shot = `${name.replaceAll("/", "_").replace(".html", "")}-${width}-${theme}.png`;
+            await page.screenshot({ path: join(shots, shot), fullPage: name !== "print.html" });
+            if (width !== 768) {
+                await page.addScriptTag({ path: axe });
+                const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+                const serious = violations.filter(fault => ["serious", "critical"].includes(fault.impact));
+                check(`${name} is accessible, ${width} px, ${theme}`, serious.length === 0,
+                    serious.map(fault => `${fault.id}: ${fault.nodes.map(node => node.target).slice(0, 4).join(" | ")}`).join("\n"));
+            }
+        }
+        await page.context().close();
+    }
+}
+
+async function search() {
+    const page = await open("index.html");
+    await page.keyboard.press("/");
+    await page.waitForSelector("#mdbook-searchbar");
+    await page.locator("#mdbook-searchbar").pressSequentially("chroot");
+    await page.waitForSelector("#mdbook-searchresults li");
+    const first = await page.textContent("#mdbook-searchresults");
+    check("search finds", first.includes("pivot-root"), first);
+    await page.click("#mdbook-searchresults a");
+    await page.waitForURL(/pivot-root\.html/);
+    check("what was found is marked", await page.locator("mark").count() > 0);
+    await page.context().close();
+}
+
+async function switching() {
+    const page = await open("index.html");
+    const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const light = await background();
+    await page.click("#mdbook-theme-toggle");
+    await page.click("#mdbook-theme-dark");
+    const dark = await background();
+    check("themes switch", light !== dark, `${light} ${dark}`);
+    await page.goto(`${origin}/pivot-root.html`);
+    check("the theme stays", await background() === dark);
+    await page.context().close();
+
+    const system = await browser.newContext({ colorScheme: "dark" });
+    const fresh = await system.newPage();
+    await fresh.goto(`${origin}/index.html`);
+    const chosen = await fresh.evaluate(() => document.documentElement.classList.contains("dark"));
+    check("the system's choice counts", chosen);
+    await system.close();
+}
+
+async function copying() {
+    const page = await open("index.html", { permissions: ["clipboard-read", "clipboard-write"] });
+    const command = page.locator(".console pre.command").first();
+    await command.hover();
+    await command.locator(".clip-button").click();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    const typed = await command.locator("code").textContent();
+    check("a command is copied without its prompt", copied === typed && !copied.startsWith("$"), copied);
+    const selected = await page.evaluate(() => {
+        getSelection().selectAllChildren(document.querySelector(".console"));
+        return getSelection().toString();
+    });
+    check("a selection leaves the prompt out", !selected.includes("$ "), selected);
+    await page.context().close();
+}
+
+async function keyboard() {
+    const page = await open("index.html", { viewport: { width: 360, height: 740 } });
+    const expanded = () => page.getAttribute("#mdbook-sidebar-toggle", "aria-expanded");
+    await page.focus("#mdbook-sidebar-toggle");
+    await page.keyboard.press("Enter");
+    check("the contents open by the keyboard", await expanded() === "true");
+    await page.waitForTimeout(400);
+    await page.screenshot({ path: join(shots, "contents-360.png") });
+    await page.keyboard.press("Enter");
+    check("and close", await expanded() === "false");
+    await page.keyboard.press("ArrowRight");
+    await page.waitForURL(url => !url.pathname.endsWith("index.html"));
+    passed += 1;
+    await page.context().close();
+}
+
+async function withoutScripts() {
+    for (const colorScheme of themes) {
+        const page = await open("pivot-root.html", { javaScriptEnabled: false, colorScheme, viewport: { width: 768, height: 1024 } });
+        check("the text is there without scripts", (await page.textContent("main")).includes("The kernel object"));
+        check("a way on is there without scripts", await page.locator("nav.turn a").count() > 0);
+        await page.locator("details.answer summary").first().click();
+        check("answers unfold without scripts", await page.locator("details.answer pre").first().isVisible());
+        await page.screenshot({ path: join(shots, `no-scripts-${colorScheme}.png`) });
+        await page.context().close();
+    }
+}
+
+async function paper() {
+    const page = await open("print.html");
+    await page.waitForTimeout(300);
+    await page.pdf({ path: join(shots, "print.pdf"), format: "A4" });
+    const folded = await page.locator("details:not([open])").count();
+    check("nothing is folded on paper", folded === 0, `${folded} folded`);
+    await page.context().close();
+}
+
+await mkdir(shots, { recursive: true });
+// toc.html is the contents without scripts; index.html is the first chapter again.
+const pages = readdirSync(book).filter(name => name.endsWith(".html") && !["toc.html", "index.html"].includes(name));
+for (const name of pages) { await looks(name); }
+await looks("source/src/stages/pivot_root.rs.html");
+for (const test of [search, switching, copying, keyboard, withoutScripts, paper]) {
+    await test().catch(error => check(test.name, false, error.message));
+}
+await browser.close();
+server.close();
+console.log(`book: ${pages.length} pages in Chromium, screenshots in ${shots}`);
+console.log(`${passed} passed, ${failures.length} failed`);
+process.exit(failures.length > 0 ? 1 : 0);
