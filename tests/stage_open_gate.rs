@@ -11,6 +11,7 @@ use common::{World, sh, until};
 fn what_only_execve_knows_is_told_by_start() {
     let world = World::new();
     let bundle = world.bundle("open-gate", |config| {
+        common::for_me(config);
         config["process"]["args"] = serde_json::json!(["/broken"]);
     });
     let broken = bundle.join("rootfs/broken");
