@@ -82,6 +82,8 @@ fn it_runs_once_however_the_container_ends() {
     assert_eq!(held.wait().code, 137);
     assert_eq!(told(&world, "log"), "poststop\n");
     let held = world.hold_bundle(&bundle);
+    // Before that, jec would tell that its container was taken away.
+    common::until("it runs", || world.state(&world.id("b"))["status"] == "running");
     world.delete(&["--force", &world.id("b")]).ok();
     assert_eq!(held.wait().code, 137);
     assert_eq!(told(&world, "log"), "poststop\npoststop\n");
