@@ -10,7 +10,7 @@ use crate::error::Result;
 /// std::process leaves them so.
 pub fn spawn_unblocked(command: &mut std::process::Command) -> Result<std::process::Child> {
     use std::os::unix::process::CommandExt;
-    let unblock = || Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?);
+    let unblock = || Ok(super::signal::block_none()?);
     // SAFETY: between fork and execve only rt_sigprocmask(2) is called, which is async-signal-safe.
     let result = unsafe { command.pre_exec(unblock) }.spawn().map_err(errno);
     let program = command.get_program().display();

@@ -8,7 +8,7 @@ pub use libc::{
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::record::{again, record, record_as};
@@ -32,7 +32,8 @@ pub fn as_messages() -> Result<SignalFd> {
     {
         set.remove(fault);
     }
-    record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), set.thread_block())?;
+    let result = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None);
+    record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), result)?;
     let result = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     record_as("signalfd4", format_args!("-1, all but the faults, SFD_CLOEXEC"), result, |_| 0)
 }
@@ -68,7 +69,12 @@ pub fn reset(ignored: u64) -> Result<()> {
     for number in (1..=64).filter(|number| ignored >> (number - 1) & 1 == 1) {
         set_default(number)?;
     }
-    record("rt_sigprocmask", format_args!("SIG_SETMASK, []"), SigSet::empty().thread_set_mask())
+    record("rt_sigprocmask", format_args!("SIG_SETMASK, []"), block_none())
+}
+
+/// Lets every signal through. Not by [`SigSet::thread_set_mask`], which takes an error for a success.
+pub(super) fn block_none() -> nix::Result<()> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
 /// rt_sigaction(2): the default. Not by way of libc, which refuses the two
