@@ -146,12 +146,22 @@ pub fn run(script: &str) -> Result<String> {
     Ok(serde_json::to_string(&Told { kernel, seen })?)
 }
 
+/// The reader's own clone, jec where `tests/setup` puts it, and nothing that tells where
+/// the repository lies on the machine that made this one.
 fn clone_the_repository() -> Result<()> {
-    let copy = format!(
-        "mkdir {HOME} && tar -C /lab/repository --exclude=./target -cf - . | tar -C {HOME} -xf - \
-         && chown -R learner:learner {HOME}"
+    let script = format!(
+        "set -e
+        mkdir {HOME}
+        tar -C /lab/repository --exclude=./target -cf - . | tar -C {HOME} -xf -
+        chown -R learner:learner {HOME}
+        for link in /usr/local/bin/*; do
+            cp --remove-destination \"$(readlink -f $link)\" $link
+        done
+        cd /
+        umount -l \"$CARGO_MANIFEST_DIR\"
+        rmdir -p \"$CARGO_MANIFEST_DIR\" 2>/dev/null || true"
     );
-    let status = Command::new("sh").args(["-c", &copy]).status()?;
+    let status = Command::new("sh").args(["-c", &script]).status()?;
     if !status.success() {
         bail!("the repository could not be copied: {status}");
     }

@@ -1,6 +1,6 @@
 //! A fresh lab machine for each chapter.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -14,11 +14,14 @@ const DEADLINE: &str = "600";
 ///
 /// The program that types is this one: it is static, and goes along.
 pub fn execute(repository: &Path, script: &[Typed]) -> Result<Told> {
-    let program: PathBuf = std::env::current_exe()?;
+    let program = std::env::current_exe()?;
+    let program = program.strip_prefix(repository).context("it is not below target/book")?;
     let output = Command::new(repository.join("tests/vm/run"))
-        .args(["--deadline", DEADLINE, "--with"])
-        .arg(&program)
-        .args(["--", "/lab/with/bookrun", "guest"])
+        .args(["--deadline", DEADLINE, "--carry"])
+        .arg(program)
+        .arg("--")
+        .arg(program)
+        .arg("guest")
         .arg(serde_json::to_string(script)?)
         .stdin(Stdio::null())
         .output()
