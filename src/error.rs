@@ -8,6 +8,9 @@
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use crate::stages::{self, Stage};
+use crate::sys::process::End;
+
 /// What can go wrong. Six kinds are enough: the object is in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Error {
@@ -63,6 +66,8 @@ pub enum Error {
         who: String,
         /// How it ended, where that is known: starts with a separator.
         how: String,
+        /// The signal that asked jec itself to end.
+        signal: Option<i32>,
     },
 }
 
@@ -134,32 +139,24 @@ impl From<std::ffi::NulError> for Error {
 /// An error with the place where it happened: what crosses from process to process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The stage and its side; none while the plan is still being made.
-    pub place: Option<Place>,
+    /// The name of the stage, a row of STAGES; none while the plan is still being made.
+    pub stage: Option<String>,
     /// What went wrong there.
     pub error: Error,
 }
 
-/// A stage and the process that ran it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The name of the stage, a row of STAGES.
-    pub stage: String,
-    /// `runtime`, `middle` or `init`.
-    pub side: String,
-}
-
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { place: None, error }
+        Self { stage: None, error }
     }
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some(Place { stage, side }) = &self.place else {
+        let Some(stage) = &self.stage else {
             return write!(f, "{}", self.error);
         };
+        let side = stages::find(stage).map_or("", Stage::side);
         write!(f, "{stage} ({side}): {}", self.error)?;
         if let Some((cause, check)) = crate::advice::find(stage, &self.error) {
             write!(f, "\n  likely: {cause}\n  check:  {check}")?;
@@ -170,10 +167,13 @@ impl std::fmt::Display for Failure {
 
 impl Failure {
     /// The exit status that jec ends with: 126 and 127 as in the shell when
-    /// the program could not be started, else 1, as in runc.
+    /// the program could not be started, 128 and its number when a signal ended set-up,
+    /// else 1, as in runc.
     pub fn exit_code(&self) -> u8 {
-        let starting =
-            self.place.as_ref().is_some_and(|place| matches!(&*place.stage, "program" | "exec"));
+        if let Error::Died { signal: Some(number), .. } = self.error {
+            return End::Signaled(number).code();
+        }
+        let starting = matches!(self.stage.as_deref(), Some("program" | "exec"));
         match (starting, self.error.errno()) {
             (true, libc::ENOENT) => 127,
             (true, libc::EACCES | libc::ENOEXEC | libc::EISDIR | libc::ENOTDIR) => 126,

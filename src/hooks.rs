@@ -17,7 +17,7 @@ use nix::sys::signalfd::SignalFd;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::plan::Hook;
-use crate::sides::{Init, Runtime};
+use crate::sides::{Init, Runtime, heed};
 use crate::stages::kill_all;
 use crate::state::{State, Status};
 use crate::sys::process::{self, Child, End};
@@ -30,36 +30,22 @@ const ROOM: usize = 64 * 1024;
 /// How much of what a hook has said is quoted.
 const QUOTED: usize = 2000;
 
-/// Why nobody waits for a hook any more.
-enum Verdict {
-    Ended,
-    Late(Duration),
-    Interrupted(i32),
-}
-
 /// Runs hooks in the container, in order, up to the first that fails.
 pub fn inside(init: &Init, hooks: &[Hook], status: Status) -> Result<()> {
     // The number that it has inside, which is what a hook in there needs.
     let state = State::of(init.plan, status, std::process::id().cast_signed());
-    hooks.iter().try_for_each(|hook| run(hook, &state, None).map(drop))
+    hooks.iter().try_for_each(|hook| run(hook, &state, None))
 }
 
 /// Runs hooks on the host, in order, up to the first that fails.
-pub fn on_host(runtime: &mut Runtime, hooks: &[Hook], status: Status) -> Result<()> {
+pub fn on_host(runtime: &Runtime, hooks: &[Hook], status: Status) -> Result<()> {
     let pid = runtime.init.as_ref().map_or(0, |init| init.pid);
     let state = State::of(runtime.plan, status, pid);
-    for hook in hooks {
-        if let Some(number) = run(hook, &state, runtime.signals.as_ref())? {
-            runtime.interrupted = Some(number);
-            let who = format!("{} ({:?})", hook.property, hook.path);
-            return Err(Error::Died { who, how: format!(": signal {number}") });
-        }
-    }
-    Ok(())
+    hooks.iter().try_for_each(|hook| run(hook, &state, runtime.signals.as_ref()))
 }
 
 /// Runs all of them on the host; of one that fails it only warns.
-pub fn all_on_host(runtime: &mut Runtime, hooks: &[Hook], status: Status) -> Result<()> {
+pub fn all_on_host(runtime: &Runtime, hooks: &[Hook], status: Status) -> Result<()> {
     for hook in hooks {
         match on_host(runtime, std::slice::from_ref(hook), status) {
             // A signal for jec, not a failure of the hook.
@@ -71,29 +57,25 @@ pub fn all_on_host(runtime: &mut Runtime, hooks: &[Hook], status: Status) -> Res
     Ok(())
 }
 
-/// Runs one. Tells the signal for jec that has ended it.
-fn run(hook: &Hook, state: &State, signals: Option<&SignalFd>) -> Result<Option<i32>> {
+/// Runs one.
+fn run(hook: &Hook, state: &State, signals: Option<&SignalFd>) -> Result<()> {
     let text = serde_json::to_vec(state).map_err(|error| refused(hook, error.to_string()))?;
     let input = memory::file_of(c"state", &text)?;
     let (output, theirs) = file::pipe()?;
     let child = process::fork(|| live(hook, &input, &theirs))?;
     drop((input, theirs));
     let mut said = Vec::new();
-    let verdict = wait(&child, hook, output, &mut said, signals);
+    let waited = wait(&child, hook, output, &mut said, signals);
     // Until its status is taken, its number, and its group's, is nobody else's.
-    let well = matches!(verdict, Ok(Verdict::Ended)) && process::look(&child)? == End::Exited(0);
+    let well = waited.is_ok() && process::look(&child)? == End::Exited(0);
     if !well {
         // Itself, too: it may not have come as far as to have a group of its own.
         kill_all::send(&child, signal::KILL)?;
         signal::send(-child.pid, signal::KILL)?;
     }
     let end = process::wait(&child)?;
-    match verdict? {
-        Verdict::Interrupted(number) => Ok(Some(number)),
-        Verdict::Late(timeout) => Err(refused(hook, format!("did not end within {timeout:?}"))),
-        Verdict::Ended if well => Ok(None),
-        Verdict::Ended => Err(failed(hook, end, &said)),
-    }
+    waited?;
+    if well { Ok(()) } else { Err(failed(hook, end, &said)) }
 }
 
 /// The child: becomes the hook, or says why not, behind a NUL byte.
@@ -119,36 +101,33 @@ fn become_hook(hook: &Hook, input: &OwnedFd, output: &OwnedFd) -> Result<()> {
     process::execve(&hook.path, &hook.args, &hook.env)
 }
 
-/// Reads what it says until it ends, or its time, or jec's.
+/// Reads what it says until it ends; an error when its time ends before, or jec's.
 fn wait(
     child: &Child,
     hook: &Hook,
     output: OwnedFd,
     said: &mut Vec<u8>,
     signals: Option<&SignalFd>,
-) -> Result<Verdict> {
+) -> Result<()> {
+    let name = format!("{} ({:?})", hook.property, hook.path);
     let deadline = hook.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut output = Some(output);
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if let (Some(Duration::ZERO), Some(timeout)) = (left, hook.timeout) {
-            return Ok(Verdict::Late(timeout));
+            return Err(refused(hook, format!("did not end within {timeout:?}")));
         }
-        let patience = left.map(|left| u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX));
         let mut watched = vec![(child.pidfd.as_fd(), READ)];
         watched.extend(output.as_ref().map(|output| (output.as_fd(), READ)));
         watched.extend(signals.map(|signals| (signals.as_fd(), READ)));
-        let ready = signal::watch(&watched, patience)?;
+        let ready = signal::watch(&watched, left)?;
         if let Some(open) = output.take() {
             output = if !ready[1].contains(READ) || hear(&open, said)? { Some(open) } else { None };
         }
         if ready[0].contains(READ) {
-            return Ok(Verdict::Ended);
+            return Ok(());
         }
-        let number = signals.and_then(signal::next);
-        if let Some(number) = number.filter(|number| signal::ends(*number)) {
-            return Ok(Verdict::Interrupted(number));
-        }
+        signals.map_or(Ok(()), |signals| heed(signals, &name))?;
     }
 }
 

@@ -8,7 +8,9 @@
 //! process, the keeper, waits for nothing but jec's end.
 
 use std::collections::VecDeque;
+use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -19,7 +21,7 @@ use nix::sys::termios::Termios;
 use crate::error::{Error, Result};
 use crate::sides::{Runtime, needed};
 use crate::stages::kill_all::send;
-use crate::sys::process::{self, Child, CloneInto, End, clone3, exit_now};
+use crate::sys::process::{self, Child, End, clone3, exit_now};
 use crate::sys::signal::{self, READ, WRITE};
 use crate::sys::{attributes, file, socket, terminal};
 
@@ -31,7 +33,7 @@ const ENOUGH: usize = 64 * 1024;
 const END_OF_INPUT: u8 = 4;
 
 /// The container's terminal as jec sees it.
-pub struct Terminal {
+struct Terminal {
     master: OwnedFd,
     /// The modes to restore; none when standard input is no terminal.
     user: Option<UserTerminal>,
@@ -45,7 +47,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Takes the master that init has sent, if the container has a terminal.
-    pub fn of(runtime: &mut Runtime) -> Result<Option<Self>> {
+    fn of(runtime: &mut Runtime) -> Result<Option<Self>> {
         let Some((Some(ours), theirs)) = runtime.console.take() else {
             return Ok(None);
         };
@@ -55,7 +57,7 @@ impl Terminal {
             return Err(Error::differs("the console", "a descriptor", "none"));
         };
         terminal::set_nonblocking(master.as_fd())?;
-        let has_user = terminal::is_terminal(std::io::stdin().as_fd());
+        let has_user = std::io::stdin().is_terminal();
         let terminal = Self {
             master,
             user: has_user.then(UserTerminal::raw).transpose()?,
@@ -160,7 +162,7 @@ impl UserTerminal {
         let modes = terminal::modes(std::io::stdin().as_fd())?;
         let (ours, theirs) = socket::socketpair()?;
         let mut line = Some(ours);
-        let keeper = clone3(CloneFlags::empty(), &CloneInto::default(), || {
+        let keeper = clone3(CloneFlags::empty(), None, || {
             drop(line.take());
             drop(attributes::set_name(c"jec:[TERMINAL]"));
             drop(attributes::setsid());
@@ -196,7 +198,8 @@ impl Drop for UserTerminal {
 }
 
 /// Waits for the program's end.
-pub fn wait(runtime: &mut Runtime, mut terminal: Option<Terminal>) -> Result<End> {
+pub fn wait(runtime: &mut Runtime) -> Result<End> {
+    let mut terminal = Terminal::of(runtime)?;
     let (init, signals) = (runtime.init()?, needed(&runtime.signals, "the signals")?);
     loop {
         if let Some(end) = process::wait_now(init)? {
@@ -244,7 +247,7 @@ fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> R
     }
     // Nobody holds the slave for now: the program may open it again, so look once in a while.
     if idle && ready[0].is_empty() && ready[1].is_empty() {
-        signal::watch(&[(init.pidfd.as_fd(), READ)], Some(20))?;
+        signal::watch(&[(init.pidfd.as_fd(), READ)], Some(Duration::from_millis(20)))?;
     }
     Ok(ready[0].contains(READ))
 }

@@ -42,12 +42,26 @@ pub trait Process: Sized {
     fn take_baton(&mut self) -> Result<Word> {
         self.baton().take()
     }
+    /// The other side has ended without a word.
+    fn unanswered(&self, side: &str) -> Error {
+        Error::Died { who: side.into(), how: String::new(), signal: None }
+    }
 }
 
 /// What a stage needs: the plan, by the condition of its row, or a row before it
 /// has put it there.
 pub fn needed<'a, T>(thing: &'a Option<T>, name: &str) -> Result<&'a T> {
     thing.as_ref().ok_or_else(|| Error::differs(name, "what this stage needs", "nothing"))
+}
+
+/// Fails where a signal has come that asks jec to end.
+pub fn heed(signals: &SignalFd, work: &str) -> Result<()> {
+    match signal::next(signals).filter(|number| signal::ends(*number)) {
+        None => Ok(()),
+        signal @ Some(number) => {
+            Err(Error::Died { who: work.into(), how: format!(": signal {number}"), signal })
+        }
+    }
 }
 
 /// `jec` itself: it has the host's privileges, and cleans up whatever happens.
@@ -82,8 +96,6 @@ pub struct Runtime<'a> {
     pub baton: Baton,
     /// Signals for jec, read as messages.
     pub signals: Option<SignalFd>,
-    /// The signal that ended set-up.
-    pub interrupted: Option<i32>,
     /// Where to write init's pid, if asked for: absolute.
     pub pid_file: Option<String>,
     /// The container is removed, and by us: nobody else has to do what comes after it.
@@ -158,12 +170,20 @@ impl Process for Runtime<'_> {
                 return Ok(Word::Ended);
             }
             middle_ended = ready.get(2).is_some_and(|middle| middle.contains(READ));
-            if let Some(number) = signal::next(signals).filter(|number| signal::ends(*number)) {
-                self.interrupted = Some(number);
-                let how = format!(": signal {number}");
-                return Err(Error::Died { who: "set-up".into(), how });
-            }
+            heed(signals, "set-up")?;
         }
+    }
+
+    /// Tells how the child ended that should have answered.
+    fn unanswered(&self, side: &str) -> Error {
+        let init = self.init.as_ref().map(|init| ("init", init));
+        let middle = self.middle.as_ref().map(|middle| ("the middle process", middle));
+        let (who, how) = match init.or(middle).map(|(who, child)| (who, wait(child))) {
+            None => (side, String::new()),
+            Some((who, Ok(end))) => (who, format!(": {end}")),
+            Some((who, Err(error))) => (who, format!(", and waiting for it failed: {error}")),
+        };
+        Error::Died { who: who.into(), how, signal: None }
     }
 }
 
@@ -191,7 +211,6 @@ impl<'a> Runtime<'a> {
             init: None,
             baton: Baton::default(),
             signals: None,
-            interrupted: None,
             pid_file: None,
             removed: false,
         }
@@ -213,18 +232,6 @@ impl<'a> Runtime<'a> {
     pub fn let_go(&mut self) {
         self.baton = Baton::default();
         (self.console, self.gate, self.placement, self.signals) = (None, None, None, None);
-    }
-
-    /// How the child ended that should have answered.
-    pub fn how_it_died(&self) -> Option<Error> {
-        let init = self.init.as_ref().map(|init| ("init", init));
-        let middle = self.middle.as_ref().map(|middle| ("the middle process", middle));
-        let (who, child) = init.or(middle)?;
-        let how = match wait(child) {
-            Ok(end) => format!(": {end}"),
-            Err(error) => format!(", and waiting for it failed: {error}"),
-        };
-        Some(Error::Died { who: who.into(), how })
     }
 }
 

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::place::ancestors;
 use super::{open_if_there, read};
 use crate::error::{Error, Result, unless};
-use crate::sys::cgroupfs;
+use crate::sys::file;
 
 /// The controllers of these files, each once: `memory.max` is a file of `memory`.
 /// The files `cgroup.*` are there without any.
@@ -99,7 +99,7 @@ fn is_inner(dir: BorrowedFd) -> Result<bool> {
 pub(super) fn enable(dir: BorrowedFd, needed: &[&str]) -> Result<()> {
     missing(dir, needed)?
         .iter()
-        .try_for_each(|name| cgroupfs::write(dir, c"cgroup.subtree_control", &format!("+{name}")))
+        .try_for_each(|name| file::write_file(dir, c"cgroup.subtree_control", &format!("+{name}")))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use nix::fcntl::OFlag;
 use super::place::{JEC, unified_line};
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
-use crate::sys::{cgroupfs, directory, file, signal};
+use crate::sys::signal::{self, CHANGE, READ};
+use crate::sys::{directory, file};
 
 /// The container's cgroup.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Cgroup {
     /// that the loop is what there is, made fair by freezing first: a frozen
     /// process does not fork, and still dies by SIGKILL.
     pub fn kill(&self) -> Result<()> {
-        match cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1") {
+        match file::write_file(self.dir.as_fd(), c"cgroup.kill", "1") {
             Err(error) if error.is(Errno::ENOENT) => self.signal(signal::KILL),
             other => other,
         }
@@ -56,7 +57,7 @@ impl Cgroup {
         let kill_in = |dir: BorrowedFd| {
             // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
             let mut members = processes(dir)?.into_iter().filter(|pid| *pid > 0);
-            members.try_for_each(|pid| cgroupfs::kill_process(pid, number))
+            members.try_for_each(|pid| signal::send(pid, number))
         };
         kill_in(self.dir.as_fd())?;
         below(self.dir.as_fd(), |_, _, dir| kill_in(dir))?;
@@ -91,7 +92,7 @@ impl Cgroup {
     /// Stops every process, or lets them go on, and waits until all of them do;
     /// false when that took too long.
     pub fn freeze(&self, frozen: bool, deadline: Instant) -> Result<bool> {
-        cgroupfs::write(self.dir.as_fd(), c"cgroup.freeze", if frozen { "1" } else { "0" })?;
+        file::write_file(self.dir.as_fd(), c"cgroup.freeze", if frozen { "1" } else { "0" })?;
         self.wait_event("frozen", frozen.into(), deadline)
     }
 
@@ -118,17 +119,13 @@ impl Cgroup {
     /// Waits until more than `seen` processes were killed for want of memory, until `init`
     /// has ended, or for so long. How many were killed then is to be asked again.
     pub fn await_oom(&self, seen: u64, init: BorrowedFd, wait: Duration) -> Result<()> {
-        let open = |name| file::openat(self.dir.as_fd(), name, OFlag::O_RDONLY, 0);
         // Without the controller nobody is killed, and another file is as silent.
-        let memory = unless(&[Errno::ENOENT], open(c"memory.events"))?;
-        let events = memory.map_or_else(|| open(c"cgroup.type"), Ok)?;
-        let mut buffer = [0; 1024];
-        let count = file::read(events.as_fd(), &mut buffer)?;
-        let killed = value(&String::from_utf8_lossy(&buffer[..count]), "oom_kill");
-        if killed.is_some_and(|killed| killed > seen) {
+        let memory = unless(&[Errno::ENOENT], self.look_at(c"memory.events"))?;
+        let (events, text) = memory.map_or_else(|| self.look_at(c"cgroup.type"), Ok)?;
+        if value(&text, "oom_kill").is_some_and(|killed| killed > seen) {
             return Ok(());
         }
-        cgroupfs::await_change(events.as_fd(), Some(init), wait)
+        signal::watch(&[(events.as_fd(), CHANGE), (init, READ)], Some(wait)).map(drop)
     }
 
     /// Removes it and everything below it. It has to be without processes, or
@@ -171,6 +168,14 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Reads a file of it that stays open: it can then be watched for what changes since.
+    fn look_at(&self, name: &CStr) -> Result<(OwnedFd, String)> {
+        let file = file::openat(self.dir.as_fd(), name, OFlag::O_RDONLY, 0)?;
+        let mut buffer = [0; 1024];
+        let count = file::read(file.as_fd(), &mut buffer)?;
+        Ok((file, String::from_utf8_lossy(&buffer[..count]).into_owned()))
+    }
+
     /// Waits until `cgroup.events` says so. The kernel marks the open file
     /// POLLPRI when it changed since it was read, so nothing between reading and
     /// waiting is missed. But it tells of at most one change in 10 ms
@@ -179,17 +184,15 @@ impl Cgroup {
     fn wait_event(&self, key: &str, wanted: u64, deadline: Instant) -> Result<bool> {
         let mut patience = Duration::ZERO;
         loop {
-            let events = file::openat(self.dir.as_fd(), c"cgroup.events", OFlag::O_RDONLY, 0)?;
-            let mut buffer = [0; 256];
-            let count = file::read(events.as_fd(), &mut buffer)?;
-            if value(&String::from_utf8_lossy(&buffer[..count]), key) == Some(wanted) {
+            let (events, text) = self.look_at(c"cgroup.events")?;
+            if value(&text, key) == Some(wanted) {
                 return Ok(true);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
             }
-            cgroupfs::await_change(events.as_fd(), None, left.min(patience))?;
+            signal::watch(&[(events.as_fd(), CHANGE)], Some(left.min(patience)))?;
             patience = patience * 2 + Duration::from_millis(1);
         }
     }

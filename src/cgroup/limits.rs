@@ -11,13 +11,13 @@ use nix::errno::Errno;
 
 use super::read;
 use crate::error::{Error, Result};
-use crate::sys::cgroupfs;
+use crate::sys::file;
 
 /// Writes the limits in order, and compares what the kernel says then.
 pub(super) fn write(dir: BorrowedFd, limits: &[(String, String)]) -> Result<()> {
     for (file, value) in limits {
         let name = CString::new(file.as_str())?;
-        match cgroupfs::write(dir, &name, value) {
+        match file::write_file(dir, &name, value) {
             Err(error) if error.is(Errno::ENOENT) && is_spare(dir, file, value) => continue,
             other => other?,
         }
@@ -42,7 +42,7 @@ fn is_spare(dir: BorrowedFd, file: &str, value: &str) -> bool {
         "io.bfq.weight" => "io.weight".to_owned(),
         other => other.replace(".rsvd.max", ".max"),
     };
-    CString::new(twin).is_ok_and(|twin| cgroupfs::writable(dir, &twin).is_ok())
+    CString::new(twin).is_ok_and(|twin| file::writable(dir, &twin).is_ok())
 }
 
 /// How to tell whether a limit holds: by the file, what was written into it, and what was

@@ -51,8 +51,7 @@ const LONGEST: usize = 16 << 20;
 /// The root of the tree, `O_PATH`, if cgroup v2 alone is mounted. The file system's
 /// magic number decides: a directory can have any name.
 fn root() -> Result<Option<OwnedFd>> {
-    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let found = unless(&[Errno::ENOENT], file::openat(file::HERE, MOUNT, how, 0))?;
+    let found = unless(&[Errno::ENOENT], file::openat(file::HERE, MOUNT, file::PLACE, 0))?;
     let magic = found.as_ref().map(|root| file::filesystem_magic(root.as_fd())).transpose()?;
     Ok(found.filter(|_| magic == Some(CGROUP2_SUPER_MAGIC)))
 }
@@ -81,7 +80,7 @@ fn open_directory(at: BorrowedFd, path: &str) -> Result<OwnedFd> {
     let resolve = ResolveFlag::RESOLVE_BENEATH
         | ResolveFlag::RESOLVE_NO_SYMLINKS
         | ResolveFlag::RESOLVE_NO_XDEV;
-    file::openat2(at, &below, how, 0, resolve)
+    file::openat2(at, &below, how, resolve)
 }
 
 /// The same, but a cgroup that is not there is an answer.

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use super::{LONGEST, controllers, instead, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::plan::Plan;
-use crate::sys::{cgroupfs, credentials, directory, file};
+use crate::sys::{credentials, directory, file};
 
 /// The directory that jec makes for its containers.
 pub(super) const JEC: &str = "jec";
@@ -165,7 +165,7 @@ pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 /// `cgroup.procs` and `cgroup.subtree_control` can be written.
 fn may_change(dir: BorrowedFd) -> Result<bool> {
     let needed: [&CStr; 3] = [c".", c"cgroup.procs", c"cgroup.subtree_control"];
-    let asked = needed.iter().try_for_each(|name| cgroupfs::writable(dir, name));
+    let asked = needed.iter().try_for_each(|name| file::writable(dir, name));
     // EROFS: the cgroup mount of a container is read-only, as a rule.
     Ok(unless(&[Errno::EACCES, Errno::EROFS], asked)?.is_some())
 }

@@ -11,13 +11,12 @@ use crate::cgroup::Hierarchy;
 use crate::cli::{CreateArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result};
 use crate::log;
-use crate::plan::Plan;
+use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
 use crate::stages::capabilities::mask;
-use crate::stages::walk::{self, rows, walk};
+use crate::stages::walk::{rows, walk};
 use crate::stages::{Command, Stage};
 use crate::state::States;
-use crate::sys::process::End;
 use crate::sys::{Recorder, file, signal, terminal};
 
 /// The rows of a container that rests between create and start: init walks them all.
@@ -33,8 +32,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
     let hierarchy = Hierarchy::look()?;
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
     let mut plan = Plan::from_bundle(&args.id, bundle)?;
-    plan.grant_at_most(grantable(proc.as_fd(), plan.namespaces.has_user())?);
-    args.making.apply(&mut plan)?;
+    args.making.apply(&mut plan, proc.as_fd())?;
     if plan.process.terminal && args.making.console_socket.is_none() {
         let problem = "is true, so an engine has to say where the terminal goes: --console-socket";
         return Err(Error::config("process.terminal", problem).into());
@@ -43,12 +41,11 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
     let mut runtime = prepare(global, &plan, &all, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
     // Up to the rest: what starts the program is for `jec start`.
-    let made = walk::runtime(&mut runtime, &rows(&plan, &RESTING[..3]));
+    let made = walk(&mut runtime, &rows(&plan, &RESTING[..3])).map(|()| 0);
     if made.is_ok() {
-        return Ok(0);
+        return made;
     }
-    let cleaned = end(&mut runtime, &rows(&plan, &[Command::Delete]));
-    outcome(made.map(|()| 0), cleaned, runtime.interrupted)
+    end(&mut runtime, &rows(&plan, &[Command::Delete]), made)
 }
 
 /// What every command that makes a process begins with. The last time this returns, jec is sealed.
@@ -89,7 +86,6 @@ pub fn prepare<'a>(
             "jec has no systemd driver yet; leave it out, and linux.cgroupsPath is a path";
         return Err(Error::config("--systemd-cgroup", problem));
     }
-    plan.warnings.iter().for_each(|warning| log::warn(warning));
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
     let placement = match hierarchy.place(plan)? {
@@ -102,11 +98,33 @@ pub fn prepare<'a>(
     };
     let mut runtime = Runtime::new(plan, rows, proc, Some(states));
     runtime.placement = placement;
-    runtime.signals = Some(signal::as_messages()?);
-    runtime.pid_file = args.pid_file.as_deref().map(absolute).transpose()?;
-    let socket = args.console_socket.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
-    runtime.console_socket = socket.transpose()?;
+    serve(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
     Ok(runtime)
+}
+
+/// What a command that makes a process owes to its caller: to say what it passes over, to heed
+/// signals, to tell the number, and to give the terminal away.
+pub fn serve(runtime: &mut Runtime, pid: Option<&Path>, console: Option<&Path>) -> Result<()> {
+    runtime.plan.warnings.iter().for_each(|warning| log::warn(warning));
+    runtime.signals = Some(signal::as_messages()?);
+    runtime.pid_file = pid.map(absolute).transpose()?;
+    let socket = console.map(|path| CString::new(path.as_os_str().as_bytes()));
+    runtime.console_socket = socket.transpose()?;
+    Ok(())
+}
+
+/// A terminal needs somebody at its other end: jec while it stays, else whoever has the socket.
+pub fn check_terminal(process: &mut Process, detach: bool, socket: Option<&Path>) -> Result<()> {
+    if process.terminal && detach && socket.is_none() {
+        let problem =
+            "nobody would be at the other end of the terminal: give --console-socket, or no --tty";
+        return Err(Error::config("--detach", problem));
+    }
+    if process.terminal && process.console_size.is_none() {
+        // ENOTTY: jec itself has no terminal whose size could be taken.
+        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
+    }
+    Ok(())
 }
 
 /// Who may make device nodes is kept from the disks by the device program of a
@@ -140,28 +158,21 @@ pub fn grantable(proc: BorrowedFd, has_user: bool) -> Result<u64> {
 }
 
 /// Walks the rows of the end, without what only set-up and waiting needed.
-pub fn end(runtime: &mut Runtime, ending: &[&'static Stage]) -> Result<(), Failure> {
+pub fn end(
+    runtime: &mut Runtime,
+    ending: &[&'static Stage],
+    result: Result<u8, Failure>,
+) -> Result<u8, Failure> {
     runtime.let_go();
-    walk(runtime, ending)
+    outcome(result, walk(runtime, ending))
 }
 
-/// Of two failures the second is told last, and decides the exit status, unless a signal has.
-pub fn outcome(
-    result: Result<u8, Failure>,
-    cleaned: Result<(), Failure>,
-    interrupted: Option<i32>,
-) -> Result<u8, Failure> {
-    match (result, cleaned, interrupted) {
-        (Err(first), Err(second), _) => {
-            log::error(&format!("{first}\nand cleaning up failed, too:"));
-            Err(second)
-        }
-        (Err(failure), Ok(()), Some(number)) => {
-            log::error(&failure.to_string());
-            Ok(End::Signaled(number).code())
-        }
-        (result, cleaned, _) => cleaned.and(result),
+/// Of two failures the second is told last, and decides the exit status.
+pub fn outcome(result: Result<u8, Failure>, cleaned: Result<(), Failure>) -> Result<u8, Failure> {
+    if let (Err(first), Err(_)) = (&result, &cleaned) {
+        log::error(&format!("{first}\nand cleaning up failed, too:"));
     }
+    cleaned.and(result)
 }
 
 /// Absolute, because it is written down for a `jec delete` that may run elsewhere.
@@ -174,7 +185,8 @@ pub fn absolute(path: &Path) -> Result<String> {
 
 impl MakingArgs {
     /// What an engine says on the command line because config.json has no word for it.
-    pub fn apply(&self, plan: &mut Plan) -> Result<()> {
+    pub fn apply(&self, plan: &mut Plan, proc: BorrowedFd) -> Result<()> {
+        plan.grant_at_most(grantable(proc, plan.namespaces.has_user())?);
         plan.root.no_pivot = self.no_pivot;
         plan.process.keeps_keyring = self.no_new_keyring;
         plan.process.preserved_fds = self.preserve_fds;

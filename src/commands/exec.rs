@@ -2,26 +2,24 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use nix::sched::CloneFlags;
 
-use super::create::{absolute, begin, grantable, outcome};
+use super::create::{begin, check_terminal, grantable, outcome, serve};
 use super::find;
 use crate::cli::{ExecArgs, Global};
 use crate::error::{Error, Failure, Result};
-use crate::log;
 use crate::plan::{Plan, flags};
-use crate::relay::{self, Terminal};
+use crate::relay;
 use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::kill_all::end_children;
-use crate::stages::walk::{self, rows};
+use crate::stages::walk::{rows, walk};
 use crate::state::{Container, Status};
 use crate::sys::constants::CLONE_NEWTIME;
 use crate::sys::process::Child;
-use crate::sys::{Recorder, file, signal, terminal};
+use crate::sys::{Recorder, file};
 
 /// Runs it to its end, where the exit status is its own; or with `--detach` until it has started.
 pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
@@ -30,31 +28,25 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     let (states, container) = find(global, &args.id, &proc)?;
     let init = running(&container, args.ignore_paused)?;
     let plan = plan(args, &container, init, proc.as_fd())?;
-    plan.warnings.iter().for_each(|warning| log::warn(warning));
     let all = rows(&plan, &[Command::Each, Command::Program]);
     let mut runtime = Runtime::new(&plan, &all, proc, Some(states));
     runtime.container = Some(container);
-    runtime.signals = Some(signal::as_messages()?);
-    runtime.pid_file = args.pid_file.as_deref().map(absolute).transpose()?;
-    let socket = args.console_socket.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
-    runtime.console_socket = socket.transpose().map_err(Error::from)?;
+    serve(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args.detach);
-    let mut cleaned = Ok(());
-    if result.is_err() {
-        runtime.let_go();
-        cleaned = end_children(&runtime).map_err(Failure::from);
+    if result.is_ok() {
+        return result;
     }
-    outcome(result, cleaned, runtime.interrupted)
+    runtime.let_go();
+    outcome(result, end_children(&runtime).map_err(Failure::from))
 }
 
 fn live(runtime: &mut Runtime, detach: bool) -> Result<u8, Failure> {
-    walk::runtime(runtime, runtime.rows)?;
+    walk(runtime, runtime.rows)?;
     if detach {
         return Ok(0);
     }
-    let terminal = Terminal::of(runtime)?;
-    Ok(relay::wait(runtime, terminal)?.code())
+    Ok(relay::wait(runtime)?.code())
 }
 
 /// Init of a container that runs its program and is not paused. In one that rests at its gate,
@@ -88,14 +80,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
     let process = &mut plan.process;
     process.preserved_fds = args.preserve_fds;
     process.outlives_jec = args.detach;
-    if process.terminal && args.detach && args.console_socket.is_none() {
-        let problem = "nobody would be at the other end of the terminal: give --console-socket";
-        return Err(Error::config("--detach", problem));
-    }
-    if process.terminal && process.console_size.is_none() {
-        // ENOTTY: jec itself has no terminal whose size could be taken.
-        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
-    }
+    check_terminal(process, args.detach, args.console_socket.as_deref())?;
     Ok(plan)
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::cli::InitArgs;
-use crate::error::{Error, Failure, Place};
+use crate::error::{Error, Failure};
 use crate::sys::{process, program, signal, terminal};
 
 /// Runs the program as a child until it ends; its exit status is ours.
@@ -39,5 +39,5 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
 
 /// As the stage `exec` would have said it: 127 not found, 126 not executable.
 fn not_started(error: Error) -> Failure {
-    Failure { place: Some(Place { stage: "exec".into(), side: "init".into() }), error }
+    Failure { stage: Some("exec".into()), error }
 }

@@ -20,8 +20,6 @@ pub mod update;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use nix::fcntl::OFlag;
-
 use crate::cgroup::Hierarchy;
 use crate::cli::{ContainerFlags, Global};
 use crate::error::{Error, Result};
@@ -34,8 +32,7 @@ use crate::sys::file;
 /// The host's /proc, held from the beginning, and proved to be one: whatever
 /// is mounted later, by the container or over it, this stays what it is.
 pub fn open_proc() -> Result<Rc<OwnedFd>> {
-    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let proc = file::openat(file::HERE, c"/proc", how, 0)?;
+    let proc = file::openat(file::HERE, c"/proc", file::PLACE, 0)?;
     match file::filesystem_magic(proc.as_fd())? {
         PROC_SUPER_MAGIC => Ok(Rc::new(proc)),
         magic => Err(Error::machine(

@@ -3,20 +3,20 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use super::create::{RESTING, begin, end, grantable, outcome, prepare};
+use super::create::{RESTING, begin, check_terminal, end, prepare};
 use super::machine;
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Failure, Result};
 use crate::log;
 use crate::plan::Plan;
 use crate::plan::flags::{self, Target, working_directory};
-use crate::relay::{self, Terminal};
+use crate::relay;
 use crate::sides::Runtime;
 use crate::stages::Command;
-use crate::stages::walk::{self, rows};
+use crate::stages::walk::{rows, walk};
 use crate::state::Status;
-use crate::sys::{Recorder, terminal};
+use crate::sys::Recorder;
 
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
@@ -40,19 +40,17 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     // Delete, or with `--keep` only what must not stay.
     let mut ending = rows(&plan, &[Command::Delete]);
     ending.retain(|stage| !args.keep || result.is_err() || stage.name != "remove");
-    let cleaned = end(&mut runtime, &ending);
-    outcome(result, cleaned, runtime.interrupted)
+    end(&mut runtime, &ending, result)
 }
 
 /// Create, start, wait. A state that is removed next need not say "stopped", and
 /// may be gone already: `jec delete --force` has ended the program.
 fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
-    walk::runtime(runtime, runtime.rows)?;
+    walk(runtime, runtime.rows)?;
     if args.detach {
         return Ok(0);
     }
-    let terminal = Terminal::of(runtime)?;
-    let end = relay::wait(runtime, terminal)?;
+    let end = relay::wait(runtime)?;
     runtime.init = None;
     out_of_memory(runtime)?;
     if let Some(container) = runtime.container.as_mut().filter(|_| args.keep) {
@@ -74,19 +72,8 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
         let id = args.container.name.as_deref().unwrap_or(&machine.id);
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
-    plan.grant_at_most(grantable(proc.as_fd(), plan.namespaces.has_user())?);
-    args.making.apply(&mut plan)?;
-    let needs_socket = args.detach && plan.process.terminal && args.making.console_socket.is_none();
-    if needs_socket {
-        let problem =
-            "nobody would be at the other end of the terminal: give --console-socket, or no --tty";
-        return Err(Error::config("--detach", problem));
-    }
-    let process = &mut plan.process;
-    if process.terminal && process.console_size.is_none() {
-        // ENOTTY: jec itself has no terminal whose size could be taken.
-        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
-    }
+    args.making.apply(&mut plan, proc.as_fd())?;
+    check_terminal(&mut plan.process, args.detach, args.making.console_socket.as_deref())?;
     Ok(plan)
 }
 

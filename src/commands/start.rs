@@ -1,13 +1,13 @@
 //! `jec start`: the program of a created container.
 
-use super::create::{end, outcome};
+use super::create::end;
 use super::{find, open_proc};
 use crate::cli::{Global, IdArgs};
-use crate::error::{Error, Failure, Place, Result};
+use crate::error::{Error, Failure, Result};
 use crate::plan::Plan;
 use crate::sides::Runtime;
 use crate::stages::Command;
-use crate::stages::walk::{self, rows};
+use crate::stages::walk::{rows, walk};
 use crate::state::Status;
 use crate::sys::signal;
 
@@ -29,12 +29,13 @@ pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
     runtime.init = container.live_init()?;
     runtime.container = Some(container);
     runtime.signals = Some(signal::as_messages()?);
-    let started = walk::runtime(&mut runtime, &starting);
-    // A hook has forbidden the start: the specification wants the container to be destroyed.
-    let refused = |place: &Place| ["hooks-start", "hooks-poststart"].contains(&&*place.stage);
-    if started.as_ref().is_err_and(|failure| failure.place.as_ref().is_some_and(refused)) {
-        let cleaned = end(&mut runtime, &rows(&plan, &[Command::Delete]));
-        return outcome(started.map(|()| 0), cleaned, None);
+    let started = walk(&mut runtime, &starting).map(|()| 0);
+    let hooks = [Some("hooks-start"), Some("hooks-poststart")];
+    match &started {
+        // A hook has forbidden the start: the specification wants the container to be destroyed.
+        Err(failure) if hooks.contains(&failure.stage.as_deref()) => {
+            end(&mut runtime, &rows(&plan, &[Command::Delete]), started)
+        }
+        _ => started,
     }
-    started.map(|()| 0)
 }

@@ -58,8 +58,7 @@ const TTY_GROUP_UNCHANGED: u32 = u32::MAX;
 
 /// The multiplexer of the container's devpts, and nothing that looks like it.
 fn open_ptmx(root: BorrowedFd) -> Result<OwnedFd> {
-    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let directory = file::open_in_root(root, c"/dev/pts", how, 0)?;
+    let directory = file::open_in_root(root, c"/dev/pts", file::PLACE)?;
     let magic = file::filesystem_magic(directory.as_fd())?;
     if magic != DEVPTS_SUPER_MAGIC {
         // Opening a device can already do harm (a watchdog), so nothing else is opened.
@@ -67,7 +66,7 @@ fn open_ptmx(root: BorrowedFd) -> Result<OwnedFd> {
     }
     let how = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW;
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV;
-    let master = file::openat2(directory.as_fd(), c"ptmx", how, 0, resolve)?;
+    let master = file::openat2(directory.as_fd(), c"ptmx", how, resolve)?;
     let stat = file::fstat(master.as_fd())?;
     if (stat.st_ino, stat.st_rdev) == (2, makedev(5, 2)) {
         return Ok(master);

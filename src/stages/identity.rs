@@ -12,7 +12,6 @@
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 
 use super::become_root::may_set_groups;
 use crate::error::Result;
@@ -39,8 +38,7 @@ pub fn run(init: &mut Init) -> Result<()> {
 /// and not in one that runs.
 fn enter_working_directory(init: &Init) -> Result<()> {
     let (root, cwd) = (init.root()?, &init.plan.process.cwd);
-    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let opened = match file::open_in_root(root, cwd, how, 0) {
+    let opened = match file::open_in_root(root, cwd, file::PLACE) {
         Err(error) if error.is(Errno::ENOENT) && init.plan.joins.is_none() => {
             tree::place(root, cwd, Kind::Directory)
         }

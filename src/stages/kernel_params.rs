@@ -31,10 +31,10 @@ pub fn run(init: &mut Init) -> Result<()> {
 
 fn set(proc: BorrowedFd, path: &CStr, value: &str) -> Result<()> {
     let below = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
-    let sys = file::openat2(proc, c"sys", OFlag::O_PATH, 0, below)?;
-    let parameter = file::openat2(sys.as_fd(), path, OFlag::O_WRONLY, 0, below)?;
+    let sys = file::openat2(proc, c"sys", OFlag::O_PATH, below)?;
+    let parameter = file::openat2(sys.as_fd(), path, OFlag::O_WRONLY, below)?;
     file::write(parameter.as_fd(), value.as_bytes())?;
-    let parameter = file::openat2(sys.as_fd(), path, OFlag::O_RDONLY, 0, below)?;
+    let parameter = file::openat2(sys.as_fd(), path, OFlag::O_RDONLY, below)?;
     let found = file::read_all(parameter, path, 64 * 1024)?;
     // The kernel answers "1\t2\n" to what was written as "1 2".
     let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();

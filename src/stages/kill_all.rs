@@ -8,11 +8,12 @@
 //! Without it: processes that nobody knows of, and a cgroup that cannot be
 //! removed. See cgroups(7), pidfd_send_signal(2), pid_namespaces(7).
 
-use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use nix::errno::Errno;
+
+use crate::error::{Error, Result, unless};
 use crate::sides::Runtime;
 use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
 use crate::sys::signal;
@@ -20,15 +21,22 @@ use crate::sys::signal;
 /// A killed process that does not end in this time hangs in the kernel (a dead NFS server).
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The cgroup is gone: `jec run` and `jec delete --force` may clean up at the same time.
+/// ENOENT: before a file of it was opened; ENODEV: after.
+const GONE: &[Errno] = &[Errno::ENOENT, Errno::ENODEV];
+
 /// Kills, and waits until it is done.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    recorded_cgroup(runtime)?;
+    // What a crash left: the cgroup that was written down before it was made.
+    if let (None, Some(container)) = (&runtime.cgroup, &runtime.container) {
+        runtime.cgroup = container.cgroup()?;
+    }
     if let Some(cgroup) = &runtime.cgroup {
-        gone(cgroup.kill())?;
+        unless(GONE, cgroup.kill())?;
     }
     end_children(runtime)?;
     if let Some(cgroup) = &runtime.cgroup
-        && let Some(false) = gone(cgroup.wait_empty(Instant::now() + PATIENCE))?
+        && let Some(false) = unless(GONE, cgroup.wait_empty(Instant::now() + PATIENCE))?
     {
         let what = format!("cgroup.events of {} {PATIENCE:?} after the kill", cgroup.path);
         let found = "populated 1: a process in it does not end";
@@ -45,28 +53,8 @@ pub fn end_children(runtime: &Runtime) -> Result<()> {
     })
 }
 
-/// What a crash left: the cgroup that was written down before it was made.
-fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
-    if let (None, Some(container)) = (&runtime.cgroup, &runtime.container) {
-        runtime.cgroup = container.cgroup()?;
-    }
-    Ok(())
-}
-
-/// None when the cgroup is gone: `jec run` and `jec delete --force` may clean up
-/// at the same time. ENOENT: before a file of it was opened; ENODEV: after.
-fn gone<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => Ok(None),
-        other => other.map(Some),
-    }
-}
-
 /// Sends a signal to that very process.
 pub fn send(child: &Child, number: i32) -> Result<()> {
-    match pidfd_send_signal(child.pidfd.as_fd(), number) {
-        // ESRCH: it has ended in this moment, or earlier.
-        Err(error) if error.is(Errno::ESRCH) => Ok(()),
-        other => other,
-    }
+    // ESRCH: it has ended in this moment, or earlier.
+    unless(&[Errno::ESRCH], pidfd_send_signal(child.pidfd.as_fd(), number)).map(drop)
 }

@@ -70,7 +70,7 @@ fn mask(root: BorrowedFd, paths: &[CString]) -> Result<()> {
 /// A mount of /dev/null that has proved to be it.
 fn null(root: BorrowedFd) -> Result<OwnedFd> {
     let device = Device::open_to_all((c"/dev/null", 1, 3));
-    let node = file::open_in_root(root, &device.path, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
+    let node = file::open_in_root(root, &device.path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
     devices::check(node.as_fd(), &device)?;
     mount::open_tree(node.as_fd(), c"", OPEN_TREE_CLONE, false)
 }

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::plan::{IdMap, IdMaps, MapWriter, MountKind};
 use crate::sides::Runtime;
 use crate::sys::mount::{self, Change, MOUNT_ATTR_IDMAP};
-use crate::sys::process::{self, CloneInto};
+use crate::sys::process;
 use crate::sys::{file, socket};
 
 /// Makes every id-mapped mount of the list, in its order.
@@ -59,7 +59,7 @@ fn namespace_of(proc: BorrowedFd, pid: i32) -> Result<OwnedFd> {
 fn namespace_with(proc: BorrowedFd, maps: &IdMaps) -> Result<OwnedFd> {
     let (ours, theirs) = socket::socketpair()?;
     let mut ours = Some(ours);
-    let holder = process::clone3(CloneFlags::CLONE_NEWUSER, &CloneInto::default(), || {
+    let holder = process::clone3(CloneFlags::CLONE_NEWUSER, None, || {
         drop(ours.take());
         // Ends when jec lets go of its end, or dies.
         let status = u8::from(socket::receive(theirs.as_fd(), 1).is_err());

@@ -39,7 +39,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     for (entry, made) in entries.iter().zip(made.collect::<Result<Vec<_>>>()?) {
         match made {
             None => {
-                let place = file::open_in_root(init.root()?, &entry.destination, OFlag::O_PATH, 0)?;
+                let place = file::open_in_root(init.root()?, &entry.destination, OFlag::O_PATH)?;
                 set_attributes(place.as_fd(), entry)?;
             }
             Some(made) if entry.destination.to_bytes() == b"/" => {
@@ -180,9 +180,8 @@ fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
     let is_trusted = matches!(&entry.kind, MountKind::New { fstype, .. }
         if [c"proc", c"sysfs"].contains(&&**fstype));
     if is_trusted {
-        let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
-        return file::openat2(root, destination, how, 0, resolve);
+        return file::openat2(root, destination, file::PLACE, resolve);
     }
     let path = Path::new(OsStr::from_bytes(destination.to_bytes()));
     let has_dots = path.components().any(|part| part == Component::ParentDir);

@@ -11,8 +11,6 @@
 
 use std::os::fd::AsFd;
 
-use nix::fcntl::OFlag;
-
 use super::mounts;
 use crate::error::Result;
 use crate::sides::Init;
@@ -29,7 +27,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         // "." is now the old root, on top of the new one: nothing of it may go back to the host.
         mount::umount_detach(c".")?;
     }
-    let root = file::openat(file::HERE, c"/", OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
+    let root = file::openat(file::HERE, c"/", file::PLACE, 0)?;
     directory::enter(root.as_fd())?;
     let wanted = init.plan.root.propagation;
     if wanted != 0 {

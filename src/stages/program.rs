@@ -78,7 +78,7 @@ fn variable(env: &[CString], name: &str) -> Option<String> {
 /// The home directory of the uid in the container's /etc/passwd; `/` when it has none.
 fn home(init: &Init) -> Result<String> {
     let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
-    let text = match file::open_in_root(init.root()?, c"/etc/passwd", how, 0) {
+    let text = match file::open_in_root(init.root()?, c"/etc/passwd", how) {
         Ok(passwd) => file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT),
         // Not for this user, or a link in a circle: then nobody has a home there either.
         Err(error) if absent(&error) || error.is(Errno::EACCES) || error.is(Errno::ELOOP) => {

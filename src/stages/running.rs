@@ -7,12 +7,12 @@
 //! runtime.md, "State".
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::session;
-use crate::error::{Error, Result};
-use crate::sides::Runtime;
+use crate::error::Result;
+use crate::sides::{Process, Runtime};
 use crate::state::Status;
 use crate::sys::file;
 
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Writes the state; of a further process nobody knows but who asked for its number.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let pid = runtime.init()?.pid;
-    check_started(runtime.proc.as_fd(), pid)?;
+    check_started(runtime, pid)?;
     if runtime.plan.joins.is_some() {
         let path = runtime.pid_file.take();
         return path.map_or(Ok(()), |path| runtime.container()?.write_pid_file_of(pid, &path));
@@ -33,17 +33,15 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 /// The baton closes too when init dies at execve under a filter that forbids
 /// it to say so. A process that has ended keeps its name until it is waited
 /// for, and this one never got the program's.
-fn check_started(proc: BorrowedFd, pid: i32) -> Result<()> {
+fn check_started(runtime: &Runtime, pid: i32) -> Result<()> {
     let path = CString::new(format!("{pid}/stat"))?;
     let name = format!("({}) ", session::NAME.to_string_lossy());
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        let stat = file::read_file(proc, &path, 4096)?;
+        let stat = file::read_file(runtime.proc.as_fd(), &path, 4096)?;
         match stat.split_once(&name) {
             None => break,
-            Some((_, rest)) if rest.starts_with('Z') => {
-                return Err(Error::Died { who: "init".into(), how: String::new() });
-            }
+            Some((_, rest)) if rest.starts_with('Z') => return Err(runtime.unanswered("init")),
             // Descriptors close a moment before the name changes, or the process has ended.
             Some(_) => std::thread::sleep(Duration::from_micros(100)),
         }

@@ -8,7 +8,6 @@
 //! the host is in sight, and in reach of kill(2). See clone(2),
 //! pid_namespaces(7), mount_namespaces(7).
 
-use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
 use super::walk;
@@ -16,7 +15,7 @@ use crate::error::Result;
 use crate::sides::{Init, Middle};
 use crate::sys::constants::CLONE_NEWTIME;
 use crate::sys::file;
-use crate::sys::process::{CloneInto, clone3};
+use crate::sys::process::clone3;
 
 /// Clones init.
 pub fn run(middle: &mut Middle) -> Result<()> {
@@ -24,10 +23,9 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     // The user and time namespaces exist by now; clone3 knows no flag for time at all.
     let new = plan.namespaces.new.difference(CloneFlags::CLONE_NEWUSER | CLONE_NEWTIME);
     // Who has joined a container stands in its root already.
-    let how = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let joined = plan.joins.as_ref().map(|_| file::openat(file::HERE, c"/", how, 0));
+    let joined = plan.joins.as_ref().map(|_| file::openat(file::HERE, c"/", file::PLACE, 0));
     let mut joined = joined.transpose()?;
-    let child = clone3(new, &CloneInto { cgroup: None, beside: true }, || {
+    let child = clone3(new | CloneFlags::CLONE_PARENT, None, || {
         let (proc, baton) = (middle.proc.clone(), std::mem::take(&mut middle.baton));
         let (filter, console) = (middle.filter.take(), middle.console.take());
         let (gate, rests, root, program) = (middle.gate.take(), false, joined.take(), None);

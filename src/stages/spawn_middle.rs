@@ -16,16 +16,15 @@ use super::baton::Baton;
 use super::walk;
 use crate::error::Result;
 use crate::sides::{Middle, Runtime};
-use crate::sys::process::{CloneInto, clone3};
+use crate::sys::process::clone3;
 
 /// Clones the middle process.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let (plan, rows) = (runtime.plan, runtime.rows);
     let (mut ours, baton) = Baton::pair()?;
     let cgroup = runtime.cgroup.as_ref().map(|cgroup| cgroup.dir.as_fd());
-    let into = CloneInto { cgroup, beside: false };
     // The child has a copy of our memory: what it takes out here, it takes out of the copy.
-    let child = clone3(CloneFlags::empty(), &into, || {
+    let child = clone3(CloneFlags::empty(), cgroup, || {
         // While we held jec's end as well, the end of jec would go unseen.
         ours = Baton::default();
         let console = runtime.console.take().map(|(_, inner)| inner);

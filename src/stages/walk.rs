@@ -10,9 +10,9 @@ use std::convert::Infallible;
 
 use super::baton::Word;
 use super::{Command, STAGES, Stage};
-use crate::error::{Error, Failure, Place};
+use crate::error::{Error, Failure};
 use crate::plan::Plan;
-use crate::sides::{Process, Runtime};
+use crate::sides::Process;
 use crate::sys::{Recorder, process};
 
 /// The rows that apply to this plan, for these commands, in order.
@@ -53,17 +53,13 @@ fn take<P: Process>(side: &mut P, before: &Stage) -> Result<(), Failure> {
         Word::Fail(failure) => Err(failure),
         // The end of the socket after `exec` is its success: it closed on execve.
         Word::Ended if before.name == "exec" => Ok(()),
-        Word::Ended => {
-            let (who, how) = (before.side().into(), String::new());
-            Err(failure(before, Error::Died { who, how }))
-        }
+        Word::Ended => Err(failure(before, side.unanswered(before.side()))),
     }
 }
 
 /// Adds the place to an error.
 fn failure(stage: &Stage, error: Error) -> Failure {
-    let place = Place { stage: stage.name.into(), side: stage.side().into() };
-    Failure { place: Some(place), error }
+    Failure { stage: Some(stage.name.into()), error }
 }
 
 /// The line of `--explain` above the calls of a stage.
@@ -83,14 +79,4 @@ pub fn live<P: Process>(mut side: P, rows: &[&'static Stage]) -> Infallible {
         Err(failure) => side.baton().fail(&failure).map_or(1, |()| failure.exit_code()),
     };
     process::exit_now(status)
-}
-
-/// Walks the rows of Runtime; when a child ended without a word, adds how.
-pub fn runtime(runtime: &mut Runtime, rows: &[&'static Stage]) -> Result<(), Failure> {
-    walk(runtime, rows).map_err(|failure| match failure.error {
-        Error::Died { .. } if runtime.interrupted.is_none() => {
-            Failure { error: runtime.how_it_died().unwrap_or(failure.error), ..failure }
-        }
-        _ => failure,
-    })
 }

@@ -1,7 +1,7 @@
 //! The names in a directory.
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::dir::{Dir, Entry, Type};
 use nix::fcntl::OFlag;
@@ -12,27 +12,23 @@ use crate::error::Result;
 
 /// The names in an open directory, without `.` and `..` (getdents64(2)).
 pub fn names(directory: BorrowedFd) -> Result<Vec<CString>> {
-    let result = nix::unistd::dup(directory).and_then(|copy| list(copy, |_| true));
-    record_as("getdents64", format_args!("{}", directory.as_raw_fd()), result, Vec::len)
+    list(directory, |_| true)
 }
 
 /// Those of them that are directories.
 pub fn directories(directory: BorrowedFd) -> Result<Vec<CString>> {
-    let again = file::openat(directory, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
-    let result = list(again, |entry| entry.file_type() == Some(Type::Directory));
-    record_as("getdents64", format_args!("{}", directory.as_raw_fd()), result, Vec::len)
+    list(directory, |entry| entry.file_type() == Some(Type::Directory))
 }
 
-fn list(directory: OwnedFd, wanted: fn(&Entry) -> bool) -> nix::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::from_fd(directory)?.iter() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." && wanted(&entry) {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
+/// Opened anew: a position in the list belongs to a descriptor and its copies.
+fn list(directory: BorrowedFd, wanted: fn(&Entry) -> bool) -> Result<Vec<CString>> {
+    let again = file::openat(directory, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
+    let kept = |entry: &Entry| ![c".", c".."].contains(&entry.file_name()) && wanted(entry);
+    let result = Dir::from_fd(again).and_then(|mut entries| {
+        let entries = entries.iter().filter(|entry| entry.as_ref().map_or(true, kept));
+        entries.map(|entry| Ok(entry?.file_name().to_owned())).collect()
+    });
+    record_as("getdents64", format_args!("{}", directory.as_raw_fd()), result, Vec::len)
 }
 
 /// fchdir(2): an open directory becomes the working directory.

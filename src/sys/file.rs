@@ -1,19 +1,23 @@
 //! Files and directories, always relative to a descriptor.
 
 use std::ffi::{CStr, CString};
+use std::fmt::Arguments;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag};
-use nix::unistd::{Gid, Uid, UnlinkatFlags};
+use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags};
 
 use super::record::{errno, record, record_as, record_fd};
 use crate::error::Result;
 
 /// The working directory, where a call takes a directory: for paths of the host.
 pub const HERE: BorrowedFd<'static> = AT_FDCWD;
+
+/// How to hold a directory that paths are looked up from.
+pub const PLACE: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
 /// A directory argument, as strace shows it.
 pub(super) fn dir(fd: BorrowedFd<'_>) -> String {
@@ -37,23 +41,14 @@ pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<Owne
 /// links stay inside `root`, magic links are refused (SECURITY: no path
 /// strings inside the container). The kernel answers EAGAIN when a rename
 /// races with `..`; then the look-up is simply made again.
-pub fn open_in_root(root: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
+pub fn open_in_root(root: BorrowedFd, path: &CStr, how: OFlag) -> Result<OwnedFd> {
     let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    openat2(root, path, how, mode, resolve)
+    openat2(root, path, how, resolve)
 }
 
 /// openat2(2) with the given restrictions. `O_CLOEXEC` is always added.
-pub fn openat2(
-    at: BorrowedFd,
-    path: &CStr,
-    how: OFlag,
-    mode: u32,
-    resolve: ResolveFlag,
-) -> Result<OwnedFd> {
-    let open_how = OpenHow::new()
-        .flags(how | OFlag::O_CLOEXEC)
-        .mode(Mode::from_bits_retain(mode))
-        .resolve(resolve);
+pub fn openat2(at: BorrowedFd, path: &CStr, how: OFlag, resolve: ResolveFlag) -> Result<OwnedFd> {
+    let open_how = OpenHow::new().flags(how | OFlag::O_CLOEXEC).resolve(resolve);
     let mut tries = 0;
     let result = loop {
         match nix::fcntl::openat2(at, path, open_how) {
@@ -141,10 +136,15 @@ pub fn umask(mask: u32) -> Result<u32> {
 
 /// write(2) of the whole of `bytes` in one call: what files of /proc, /sys and cgroupfs want.
 pub fn write(fd: BorrowedFd, bytes: &[u8]) -> Result<()> {
+    write_to(fd, format_args!("{}", fd.as_raw_fd()), bytes)
+}
+
+/// The same; `shown` says where to.
+fn write_to(fd: BorrowedFd, shown: Arguments, bytes: &[u8]) -> Result<()> {
     let whole = |count| if count == bytes.len() { Ok(count) } else { Err(Errno::EIO) };
     let result = nix::unistd::write(fd, bytes).and_then(whole);
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
-    let args = format_args!("{}, {text:?}, {}", fd.as_raw_fd(), bytes.len());
+    let args = format_args!("{shown}, {text:?}, {}", bytes.len());
     record_as("write", args, result, |count| *count).map(drop)
 }
 
@@ -176,10 +176,11 @@ pub fn flock(fd: BorrowedFd) -> Result<()> {
     record("flock", format_args!("{fd}, LOCK_EX|LOCK_NB"), result)
 }
 
-/// Writes `text` into the existing file `name` below `at`: one open, one write.
+/// Writes `text` into the existing file `name` below `at`: one open, one write. An error names
+/// the file, not a number.
 pub fn write_file(at: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
     let file = openat(at, name, OFlag::O_WRONLY, 0)?;
-    write(file.as_fd(), text.as_bytes())
+    write_to(file.as_fd(), format_args!("{name:?}"), text.as_bytes())
 }
 
 /// Reads the file `name` below `at` whole, up to `limit` bytes; more is EFBIG.
@@ -208,11 +209,17 @@ pub fn is_directory(fd: BorrowedFd) -> Result<bool> {
     Ok(fstat(fd)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
 }
 
+/// faccessat2(2) with the effective ids: may we write here?
+pub fn writable(at: BorrowedFd, name: &CStr) -> Result<()> {
+    let result = nix::unistd::faccessat(at, name, AccessFlags::W_OK, AtFlags::AT_EACCESS);
+    record("faccessat2", format_args!("{}, {name:?}, W_OK, AT_EACCESS", dir(at)), result)
+}
+
 /// faccessat2(2) X_OK of a regular file: what execve will ask, with the capabilities
 /// that it will have, which access(2) leaves aside. A directory is EACCES, as there.
 pub fn executable(path: &CStr) -> Result<()> {
-    let (mode, how) = (nix::unistd::AccessFlags::X_OK, AtFlags::AT_EACCESS);
-    let result = nix::unistd::faccessat(AT_FDCWD, path, mode, how).and_then(|()| {
+    let (mode, how) = (AccessFlags::X_OK, AtFlags::AT_EACCESS);
+    let result = nix::unistd::faccessat(HERE, path, mode, how).and_then(|()| {
         let mode = nix::sys::stat::stat(path)?.st_mode & SFlag::S_IFMT.bits();
         if mode == SFlag::S_IFREG.bits() { Ok(()) } else { Err(Errno::EACCES) }
     });

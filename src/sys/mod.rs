@@ -9,7 +9,6 @@
 
 pub mod attributes;
 pub mod bpf;
-pub mod cgroupfs;
 pub mod constants;
 pub mod credentials;
 pub mod directory;

@@ -4,7 +4,6 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -12,7 +11,8 @@ use nix::unistd::Pid;
 
 use super::file::flags;
 use super::record::{again, descriptor, record, record_as, record_fd};
-use crate::error::Result;
+use super::signal::{READ, watch};
+use crate::error::{Result, unless};
 
 /// A process of ours, behind its pidfd: the number alone may be reused, the descriptor not.
 #[derive(Debug)]
@@ -55,24 +55,16 @@ impl std::fmt::Display for End {
     }
 }
 
-/// Where a new process goes.
-#[derive(Debug, Default)]
-pub struct CloneInto<'fd> {
-    /// The cgroup it is born in (CLONE_INTO_CGROUP, Linux 5.7).
-    pub cgroup: Option<BorrowedFd<'fd>>,
-    /// Beside us instead of below us (CLONE_PARENT): our parent becomes its parent.
-    pub beside: bool,
-}
-
-/// clone3(2): the one place of jec that makes a process. The child runs
-/// `child`, which never returns; if it did, the process would end with 255.
+/// clone3(2): the one place of jec that makes a process, in new namespaces, beside us instead of
+/// below us (CLONE_PARENT), born in a cgroup (CLONE_INTO_CGROUP, Linux 5.7), as is asked for. The
+/// child runs `child`, which never returns; if it did, the process would end with 255.
 pub fn clone3(
-    namespaces: CloneFlags,
-    into: &CloneInto,
+    how: CloneFlags,
+    cgroup: Option<BorrowedFd>,
     child: impl FnOnce() -> std::convert::Infallible,
 ) -> Result<Child> {
     let mut pidfd: RawFd = -1;
-    let args = clone_args(namespaces, into, &mut pidfd);
+    let args = clone_args(how, cgroup, &mut pidfd);
     // SAFETY: `args` and `pidfd` outlive the call. No CLONE_VM: the child has its own copy of
     // memory and stack, as after fork(2), and this process has one thread, so that no lock of
     // the allocator can be held by another.
@@ -82,10 +74,8 @@ pub fn clone3(
     if result == Ok(0) {
         child();
     }
-    let cgroup = into.cgroup.map(|fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
-    let cgroup = cgroup.unwrap_or_default();
-    let beside = if into.beside { "|CLONE_PARENT" } else { "" };
-    let shown = format_args!("{}|CLONE_PIDFD{beside}{cgroup}", flags(&namespaces));
+    let cgroup = cgroup.map(|fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
+    let shown = format_args!("{}|CLONE_PIDFD{}", flags(&how), cgroup.unwrap_or_default());
     let pid = record_as("clone3", shown, result, |pid| *pid)?;
     // SAFETY: the kernel stored a new descriptor in `pidfd`, ours alone.
     Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
@@ -104,16 +94,16 @@ pub fn fork(child: impl FnOnce() -> std::convert::Infallible) -> Result<Child> {
 }
 
 /// What clone3(2) is asked for; the kernel stores the new process's descriptor in `pidfd`.
-fn clone_args(namespaces: CloneFlags, into: &CloneInto, pidfd: &mut RawFd) -> libc::clone_args {
+fn clone_args(how: CloneFlags, cgroup: Option<BorrowedFd>, pidfd: &mut RawFd) -> libc::clone_args {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000; // <linux/sched.h>
     // Beside us, the exit signal is the one that our own parent chose for us.
-    let (beside, signal) = if into.beside { (libc::CLONE_PARENT, 0) } else { (0, libc::SIGCHLD) };
+    let signal = if how.contains(CloneFlags::CLONE_PARENT) { 0 } else { libc::SIGCHLD };
     // SAFETY: all-zero is what clone3(2) documents for an argument that is not used.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = (namespaces.bits() | libc::CLONE_PIDFD | beside).cast_unsigned().into();
+    args.flags = (how.bits() | libc::CLONE_PIDFD).cast_unsigned().into();
     args.exit_signal = signal.cast_unsigned().into();
     args.pidfd = (&raw mut *pidfd) as u64;
-    if let Some(cgroup) = into.cgroup {
+    if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
     }
@@ -234,17 +224,10 @@ pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
 /// Waits until a process has ended, by its pidfd, and takes its status when it
 /// is our child. ETIMEDOUT when it has not within `patience`.
 pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
-    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-    let mut entries = [PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)];
-    let result = match again(|| nix::poll::poll(&mut entries, timeout)) {
-        Ok(0) => Err(Errno::ETIMEDOUT),
-        other => other,
-    };
-    let args = format_args!("pidfd of {}, {patience:?}", child.pid);
-    record_as("poll", args, result, |count| *count)?;
-    match wait_now(child) {
-        // ECHILD: another jec's child, or one whose status has been taken.
-        Err(error) if error.is(Errno::ECHILD) => Ok(()),
-        other => other.map(drop),
+    if watch(&[(child.pidfd.as_fd(), READ)], Some(patience))?[0].is_empty() {
+        let late = Err::<(), _>(Errno::ETIMEDOUT);
+        return record("poll", format_args!("pidfd of {}, {patience:?}", child.pid), late);
     }
+    // ECHILD: another jec's child, or one whose status has been taken.
+    unless(&[Errno::ECHILD], wait_now(child)).map(drop)
 }

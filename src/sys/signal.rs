@@ -1,6 +1,7 @@
 //! Signals, read as messages (signalfd(2)) instead of interrupting.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 pub use libc::SIGWINCH as RESIZED;
 pub use libc::{
@@ -16,6 +17,8 @@ use crate::error::Result;
 
 /// To be woken up when something can be read.
 pub const READ: PollFlags = PollFlags::POLLIN;
+/// To be woken up when a file of cgroupfs has changed since it was read.
+pub const CHANGE: PollFlags = PollFlags::POLLPRI;
 /// To be woken up when something can be written.
 pub const WRITE: PollFlags = PollFlags::POLLOUT;
 
@@ -124,13 +127,20 @@ pub fn send(pid: i32, number: i32) -> Result<()> {
     record("kill", format_args!("{pid}, {number}"), result)
 }
 
-/// poll(2) until one of them is ready, at most `patience` milliseconds (none: for ever). Tells
+/// poll(2) until one of them is ready, or patience is at its end (none: never is). Tells
 /// what each is ready for, of what it is watched for: all of it when the other end is gone.
-pub fn watch(watched: &[(BorrowedFd, PollFlags)], patience: Option<u16>) -> Result<Vec<PollFlags>> {
+pub fn watch(
+    watched: &[(BorrowedFd, PollFlags)],
+    patience: Option<Duration>,
+) -> Result<Vec<PollFlags>> {
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
     let mut entries: Vec<_> =
         watched.iter().map(|(fd, events)| PollFd::new(*fd, *events)).collect();
-    let timeout = patience.map_or(PollTimeout::NONE, PollTimeout::from);
+    // A timeout of 0 ms would make a busy loop of the last millisecond.
+    let timeout = patience.map(|patience| patience.saturating_add(Duration::from_millis(1)));
+    let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
+        PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)
+    });
     let result = again(|| nix::poll::poll(&mut entries, timeout));
     record_as("poll", format_args!("{} descriptors", watched.len()), result, |count| *count)?;
     let ready = |entry: &PollFd| {

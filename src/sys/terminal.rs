@@ -10,11 +10,6 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout};
 use super::record::{descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
-/// Whether this descriptor is a terminal.
-pub fn is_terminal(fd: BorrowedFd) -> bool {
-    nix::unistd::isatty(fd).unwrap_or(false)
-}
-
 /// TIOCSPTLCK 0: the slave of this master may be opened (ioctl_tty(2)).
 pub fn unlock(master: BorrowedFd) -> Result<()> {
     let (fd, unlocked): (_, libc::c_int) = (master.as_raw_fd(), 0);

@@ -224,7 +224,7 @@ fn unknown(file: &str, name: &str) -> Error {
 /// A file of somebody else's tree; empty where there is none.
 fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
     // O_PATH touches nothing: what it is, is known before it is really opened.
-    let found = match file::open_in_root(root, name, OFlag::O_PATH, 0) {
+    let found = match file::open_in_root(root, name, OFlag::O_PATH) {
         Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => {
             return Ok(String::new());
         }
