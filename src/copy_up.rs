@@ -20,9 +20,8 @@ const MAX_DEPTH: usize = 64;
 /// Copies what the directory `place` holds into the detached mount `to`, which
 /// becomes like it unless it has owner and mode of its own.
 pub fn copy(place: BorrowedFd, to: BorrowedFd, own_mode: bool) -> Result<()> {
-    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-    let from = file::openat(place, c".", how, 0)?;
-    let target = file::openat(to, c".", how, 0)?;
+    let from = directory::open(place, c".")?;
+    let target = directory::open(to, c".")?;
     if !own_mode {
         like(target.as_fd(), &file::fstat(from.as_fd())?)?;
     }
@@ -40,9 +39,8 @@ fn copy_directory(from: BorrowedFd, to: &OwnedFd, depth: usize) -> Result<()> {
         match kind {
             SFlag::S_IFDIR => {
                 file::mkdirat(to.as_fd(), &name, 0o700)?;
-                let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-                let below = file::openat(from, &name, how, 0)?;
-                let target = file::openat(to.as_fd(), &name, how, 0)?;
+                let below = directory::open(from, &name)?;
+                let target = directory::open(to.as_fd(), &name)?;
                 copy_directory(below.as_fd(), &target, depth - 1)?;
                 like(target.as_fd(), &stat)?;
             }

@@ -15,10 +15,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signalfd::SignalFd;
 
 use crate::error::{Error, Result};
-use crate::log;
 use crate::plan::Hook;
 use crate::sides::{Init, Runtime, heed};
-use crate::stages::kill_all;
 use crate::state::{State, Status};
 use crate::sys::process::{self, Child, End};
 use crate::sys::signal::{self, READ};
@@ -44,19 +42,6 @@ pub fn on_host(runtime: &Runtime, hooks: &[Hook], status: Status) -> Result<()> 
     hooks.iter().try_for_each(|hook| run(hook, &state, runtime.signals.as_ref()))
 }
 
-/// Runs all of them on the host; of one that fails it only warns.
-pub fn all_on_host(runtime: &Runtime, hooks: &[Hook], status: Status) -> Result<()> {
-    for hook in hooks {
-        match on_host(runtime, std::slice::from_ref(hook), status) {
-            // A signal for jec, not a failure of the hook.
-            Err(error @ Error::Died { .. }) => return Err(error),
-            Err(error) => log::warn(&format!("warning: {error}")),
-            Ok(()) => {}
-        }
-    }
-    Ok(())
-}
-
 /// Runs one.
 fn run(hook: &Hook, state: &State, signals: Option<&SignalFd>) -> Result<()> {
     let text = serde_json::to_vec(state).map_err(|error| refused(hook, error.to_string()))?;
@@ -70,7 +55,7 @@ fn run(hook: &Hook, state: &State, signals: Option<&SignalFd>) -> Result<()> {
     let well = waited.is_ok() && process::look(&child)? == End::Exited(0);
     if !well {
         // Itself, too: it may not have come as far as to have a group of its own.
-        kill_all::send(&child, signal::KILL)?;
+        process::send(&child, signal::KILL)?;
         signal::send(-child.pid, signal::KILL)?;
     }
     let end = process::wait(&child)?;

@@ -20,8 +20,7 @@ use nix::sys::termios::Termios;
 
 use crate::error::{Error, Result};
 use crate::sides::{Runtime, needed};
-use crate::stages::kill_all::send;
-use crate::sys::process::{self, Child, End, clone3, exit_now};
+use crate::sys::process::{self, Child, End, clone3, exit_now, send};
 use crate::sys::signal::{self, READ, WRITE};
 use crate::sys::{attributes, file, socket, terminal};
 
@@ -48,10 +47,9 @@ struct Terminal {
 impl Terminal {
     /// Takes the master that init has sent, if the container has a terminal.
     fn of(runtime: &mut Runtime) -> Result<Option<Self>> {
-        let Some((Some(ours), theirs)) = runtime.console.take() else {
+        let Some(ours) = runtime.console.take() else {
             return Ok(None);
         };
-        drop(theirs);
         let (_, mut received) = socket::receive(ours.as_fd(), 64)?;
         let Some(master) = received.pop() else {
             return Err(Error::differs("the console", "a descriptor", "none"));
@@ -74,8 +72,7 @@ impl Terminal {
     /// The size of the user's terminal becomes that of the container's.
     fn resize(&self) -> Result<()> {
         if self.user.is_some() {
-            let size = terminal::size(std::io::stdin().as_fd())?;
-            terminal::set_size(self.master.as_fd(), size)?;
+            terminal::set_size(self.master.as_fd(), terminal::size()?)?;
         }
         Ok(())
     }
@@ -97,20 +94,17 @@ impl Terminal {
         }
     }
 
-    /// From the program; false when there is nothing more.
+    /// From the program; false when there is nothing for now.
     fn read_output(&mut self) -> bool {
         let mut buffer = [0; CHUNK];
-        match file::read(self.master.as_fd(), &mut buffer) {
-            // EIO: no process has the slave open any more.
-            Ok(0) => false,
-            Err(error) => error.is(Errno::EAGAIN) && self.output_open,
-            Ok(count) => {
-                if self.output_open {
-                    self.to_user.extend(&buffer[..count]);
-                }
-                true
-            }
+        // EIO: no process has the slave open any more.
+        let Ok(count @ 1..) = file::read(self.master.as_fd(), &mut buffer) else {
+            return false;
+        };
+        if self.output_open {
+            self.to_user.extend(&buffer[..count]);
         }
+        true
     }
 
     /// Whoever reads jec's output has gone: the program's output goes nowhere, as with a closed window.
@@ -120,10 +114,7 @@ impl Terminal {
 
     /// What the program has still written before it ended.
     fn drain(&mut self) -> Result<()> {
-        let mut buffer = [0; CHUNK];
-        while let Ok(count @ 1..) = file::read(self.master.as_fd(), &mut buffer) {
-            self.to_user.extend(&buffer[..count]);
-        }
+        while self.read_output() {}
         while self.output_open && !self.to_user.is_empty() {
             let stdout = std::io::stdout();
             signal::watch(&[(stdout.as_fd(), WRITE)], None)?;
@@ -151,49 +142,32 @@ fn write_some(to: BorrowedFd, bytes: &mut VecDeque<u8>) -> bool {
 struct UserTerminal {
     modes: Termios,
     keeper: Child,
-    /// A word on this line sends the keeper home without work.
-    line: Option<OwnedFd>,
 }
 
 impl UserTerminal {
-    /// The keeper restores the terminal when jec ends without having said so. It has
+    /// The keeper restores the terminal when jec ends without having killed it. It has
     /// a session of its own, so that no key and no hang-up ends it first.
     fn raw() -> Result<Self> {
-        let modes = terminal::modes(std::io::stdin().as_fd())?;
-        let (ours, theirs) = socket::socketpair()?;
-        let mut line = Some(ours);
+        let modes = terminal::modes()?;
+        let jec = process::pidfd_open(std::process::id().cast_signed())?;
         let keeper = clone3(CloneFlags::empty(), None, || {
-            drop(line.take());
             drop(attributes::set_name(c"jec:[TERMINAL]"));
             drop(attributes::setsid());
-            let killed = socket::receive(theirs.as_fd(), 16).is_ok_and(|(word, _)| word.is_empty());
-            if killed {
-                drop(terminal::set_modes(std::io::stdin().as_fd(), &modes));
-            }
+            drop(signal::watch(&[(jec.as_fd(), READ)], None));
+            drop(terminal::set_modes(&modes));
             exit_now(0)
         })?;
-        let user = Self { modes, keeper, line };
-        user.make_raw()?;
+        let user = Self { modes, keeper };
+        terminal::make_raw(&user.modes)?;
         Ok(user)
-    }
-
-    fn make_raw(&self) -> Result<()> {
-        terminal::make_raw(std::io::stdin().as_fd(), &self.modes)
-    }
-
-    fn restore(&self) -> Result<()> {
-        terminal::set_modes(std::io::stdin().as_fd(), &self.modes)
     }
 }
 
 impl Drop for UserTerminal {
     fn drop(&mut self) {
         // A terminal that is gone (EIO) needs no restoring.
-        drop(self.restore());
-        if let Some(line) = &self.line {
-            drop(socket::send(line.as_fd(), b"done", &[]));
-            drop(process::wait(&self.keeper));
-        }
+        drop(terminal::set_modes(&self.modes));
+        drop(send(&self.keeper, signal::KILL).and_then(|()| process::wait(&self.keeper)));
     }
 }
 
@@ -218,8 +192,8 @@ pub fn wait(runtime: &mut Runtime) -> Result<End> {
 
 /// Waits for something to do and carries bytes; true when signals have come.
 fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> Result<bool> {
+    let mut watched = vec![(signals.as_fd(), READ), (init.pidfd.as_fd(), READ)];
     let Some(terminal) = terminal else {
-        let watched = [(signals.as_fd(), READ), (init.pidfd.as_fd(), READ)];
         return Ok(signal::watch(&watched, None)?[0].contains(READ));
     };
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
@@ -227,13 +201,11 @@ fn carry(signals: &SignalFd, init: &Child, terminal: Option<&mut Terminal>) -> R
     let only = |events: PollFlags, wanted: bool| if wanted { events } else { PollFlags::empty() };
     let master =
         only(READ, has_room(&terminal.to_user)) | only(WRITE, !terminal.to_program.is_empty());
-    let watched = [
-        (signals.as_fd(), READ),
-        (init.pidfd.as_fd(), READ),
+    watched.extend([
         (terminal.master.as_fd(), master),
         (stdin.as_fd(), only(READ, terminal.input_open && has_room(&terminal.to_program))),
         (stdout.as_fd(), only(WRITE, !terminal.to_user.is_empty())),
-    ];
+    ]);
     let ready = signal::watch(&watched, None)?;
     let idle = ready[2].contains(READ) && !terminal.read_output();
     if ready[2].contains(WRITE) {
@@ -266,10 +238,11 @@ fn deliver(number: i32, init: &Child, terminal: Option<&Terminal>) -> Result<()>
 /// Stopped from outside: the user gets her terminal back, and the container stops as well.
 fn pause(init: &Child, terminal: Option<&Terminal>) -> Result<()> {
     let user = terminal.and_then(|terminal| terminal.user.as_ref());
-    user.map_or(Ok(()), UserTerminal::restore)?;
+    user.map_or(Ok(()), |user| terminal::set_modes(&user.modes))?;
     send(init, signal::STOP)?;
-    signal::stop_self()?;
+    // This process, as Ctrl-Z would: until SIGCONT.
+    signal::send(std::process::id().cast_signed(), signal::STOP)?;
     send(init, signal::CONTINUE)?;
-    user.map_or(Ok(()), UserTerminal::make_raw)?;
+    user.map_or(Ok(()), |user| terminal::make_raw(&user.modes))?;
     terminal.map_or(Ok(()), Terminal::resize)
 }

@@ -64,6 +64,17 @@ pub fn heed(signals: &SignalFd, work: &str) -> Result<()> {
     }
 }
 
+/// What Runtime has made for Init, and Middle passes on.
+#[derive(Default)]
+pub struct Handed {
+    /// The compiled system call filter.
+    pub filter: Option<filter::Program>,
+    /// Where the console's master goes.
+    pub console: Option<OwnedFd>,
+    /// The socket at which Init waits to be started, if it is to rest.
+    pub gate: Option<OwnedFd>,
+}
+
 /// `jec` itself: it has the host's privileges, and cleans up whatever happens.
 pub struct Runtime<'a> {
     /// What is to be made.
@@ -80,14 +91,12 @@ pub struct Runtime<'a> {
     pub placement: Option<cgroup::Placement<'a>>,
     /// The cgroup, once it exists.
     pub cgroup: Option<cgroup::Cgroup>,
-    /// The compiled system call filter.
-    pub filter: Option<filter::Program>,
+    /// What Init will need, until it has it.
+    pub handed: Handed,
     /// The socket that an engine wants the terminal's master through.
     pub console_socket: Option<CString>,
-    /// Our end of what the master comes through, if it comes to us, and the end for Init.
-    pub console: Option<(Option<OwnedFd>, OwnedFd)>,
-    /// The socket at which Init waits to be started, if it is to rest.
-    pub gate: Option<OwnedFd>,
+    /// What the master comes through, if it comes to us.
+    pub console: Option<OwnedFd>,
     /// The middle process while it lives.
     pub middle: Option<Child>,
     /// The init process.
@@ -112,12 +121,8 @@ pub struct Middle<'a> {
     pub proc: Rc<OwnedFd>,
     /// The baton.
     pub baton: Baton,
-    /// The compiled filter, for Init.
-    pub filter: Option<filter::Program>,
-    /// The console's socket, for Init.
-    pub console: Option<OwnedFd>,
-    /// The gate, for Init.
-    pub gate: Option<OwnedFd>,
+    /// What it passes on to Init.
+    pub handed: Handed,
 }
 
 /// PID 1 of the container: everything inside is its work, until it becomes the program.
@@ -130,12 +135,8 @@ pub struct Init<'a> {
     pub baton: Baton,
     /// The root of the container, once `propagation` has made it a mount.
     pub root: Option<OwnedFd>,
-    /// The compiled filter.
-    pub filter: Option<filter::Program>,
-    /// Where the console's master goes.
-    pub console: Option<OwnedFd>,
-    /// Where somebody connects who wants to start the program.
-    pub gate: Option<OwnedFd>,
+    /// What Runtime has made for it.
+    pub handed: Handed,
     /// The next word comes through the gate.
     pub rests: bool,
     /// The program, found by `program`, and its environment, HOME included.
@@ -203,10 +204,9 @@ impl<'a> Runtime<'a> {
             states,
             placement: None,
             cgroup: None,
-            filter: None,
+            handed: Handed::default(),
             console_socket: None,
             console: None,
-            gate: None,
             middle: None,
             init: None,
             baton: Baton::default(),
@@ -230,8 +230,8 @@ impl<'a> Runtime<'a> {
     /// Closes what only set-up and waiting needed. Cleaning up opens files, and
     /// must not fail because too many are open already.
     pub fn let_go(&mut self) {
-        self.baton = Baton::default();
-        (self.console, self.gate, self.placement, self.signals) = (None, None, None, None);
+        (self.baton, self.handed) = (Baton::default(), Handed::default());
+        (self.console, self.placement, self.signals) = (None, None, None);
     }
 }
 
@@ -264,7 +264,7 @@ impl Process for Init<'_> {
     /// Behind the gate it is another jec that takes turns with us.
     fn take_baton(&mut self) -> Result<Word> {
         if self.rests {
-            let gate = needed(&self.gate, "the gate")?;
+            let gate = needed(&self.handed.gate, "the gate")?;
             self.baton = Baton::over(socket::accept(gate.as_fd())?);
             self.rests = false;
         }

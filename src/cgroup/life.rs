@@ -54,13 +54,7 @@ impl Cgroup {
     pub fn signal(&self, number: i32) -> Result<()> {
         let was_frozen = self.is_frozen()?;
         self.freeze(true, Instant::now() + Duration::from_secs(1))?;
-        let kill_in = |dir: BorrowedFd| {
-            // 0 is a process outside of our pid namespace; kill(0) would be ourselves.
-            let mut members = processes(dir)?.into_iter().filter(|pid| *pid > 0);
-            members.try_for_each(|pid| signal::send(pid, number))
-        };
-        kill_in(self.dir.as_fd())?;
-        below(self.dir.as_fd(), |_, _, dir| kill_in(dir))?;
+        self.processes()?.into_iter().try_for_each(|pid| signal::send(pid, number))?;
         // A frozen process takes SIGKILL, and anything else only when it goes on.
         self.freeze(was_frozen, Instant::now() + Duration::from_secs(1)).map(drop)
     }
@@ -72,6 +66,7 @@ impl Cgroup {
             all.extend(processes(dir)?);
             Ok(())
         })?;
+        // 0 is a process outside of it, and to kill(2) it would mean ourselves.
         all.retain(|pid| *pid > 0);
         all.sort_unstable();
         Ok(all)
@@ -219,14 +214,13 @@ fn below(
     top: BorrowedFd,
     mut visit: impl FnMut(BorrowedFd, &CStr, BorrowedFd) -> Result<()>,
 ) -> Result<()> {
-    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-    let mut here = file::openat(top, c".", how, 0)?;
+    let mut here = directory::open(top, c".")?;
     let mut steps: Vec<_> =
         directory::directories(here.as_fd())?.into_iter().map(Step::Down).collect();
     while let Some(step) = steps.pop() {
         here = match step {
             Step::Down(name) => {
-                let child = file::openat(here.as_fd(), &name, how, 0);
+                let child = directory::open(here.as_fd(), &name);
                 let Some(child) = unless(&[Errno::ENOENT], child)? else {
                     continue;
                 };
@@ -235,7 +229,7 @@ fn below(
                 child
             }
             Step::Up(name) => {
-                let parent = file::openat(here.as_fd(), c"..", how, 0)?;
+                let parent = directory::open(here.as_fd(), c"..")?;
                 visit(parent.as_fd(), &name, here.as_fd())?;
                 parent
             }

@@ -33,10 +33,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
     let mut plan = Plan::from_bundle(&args.id, bundle)?;
     args.making.apply(&mut plan, proc.as_fd())?;
-    if plan.process.terminal && args.making.console_socket.is_none() {
-        let problem = "is true, so an engine has to say where the terminal goes: --console-socket";
-        return Err(Error::config("process.terminal", problem).into());
-    }
+    check_terminal(&mut plan.process, true, args.making.console_socket.as_deref())?;
     let all = rows(&plan, &RESTING);
     let mut runtime = prepare(global, &plan, &all, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
@@ -116,13 +113,13 @@ pub fn serve(runtime: &mut Runtime, pid: Option<&Path>, console: Option<&Path>) 
 /// A terminal needs somebody at its other end: jec while it stays, else whoever has the socket.
 pub fn check_terminal(process: &mut Process, detach: bool, socket: Option<&Path>) -> Result<()> {
     if process.terminal && detach && socket.is_none() {
-        let problem =
-            "nobody would be at the other end of the terminal: give --console-socket, or no --tty";
-        return Err(Error::config("--detach", problem));
+        let problem = "is true, but after create or --detach nobody is at its other end: \
+            give --console-socket, or no --tty";
+        return Err(Error::config("process.terminal", problem));
     }
     if process.terminal && process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
-        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
+        process.console_size = terminal::size().ok();
     }
     Ok(())
 }

@@ -33,7 +33,9 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     runtime.container = Some(container);
     serve(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
     Recorder::resume(listening);
-    let result = live(&mut runtime, args.detach);
+    let started = walk(&mut runtime, &all);
+    let result = started
+        .and_then(|()| if args.detach { Ok(0) } else { Ok(relay::wait(&mut runtime)?.code()) });
     if result.is_ok() {
         return result;
     }
@@ -41,31 +43,17 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     outcome(result, end_children(&runtime).map_err(Failure::from))
 }
 
-fn live(runtime: &mut Runtime, detach: bool) -> Result<u8, Failure> {
-    walk(runtime, runtime.rows)?;
-    if detach {
-        return Ok(0);
-    }
-    Ok(relay::wait(runtime)?.code())
-}
-
 /// Init of a container that runs its program and is not paused. In one that rests at its gate,
 /// init is still jec: nobody else is let in.
 fn running(container: &Container, ignore_paused: bool) -> Result<Child> {
     let refused = |problem: String| Err(Error::state(&container.intent.id, problem));
-    let status = container.status()?;
-    let init =
-        container.live_init()?.filter(|_| matches!(status, Status::Running | Status::Paused));
-    let Some(init) = init else {
-        let status = format!("{status:?}").to_lowercase();
-        return refused(format!("container not running: it is {status}"));
-    };
-    if !ignore_paused && status == Status::Paused {
-        return refused(
-            "is paused; with --ignore-paused the process starts when it goes on".into(),
-        );
+    match (container.status()?, container.live_init()?) {
+        (Status::Paused, Some(_)) if !ignore_paused => {
+            refused("is paused; with --ignore-paused the process starts when it goes on".into())
+        }
+        (Status::Running | Status::Paused, Some(init)) => Ok(init),
+        (status, _) => refused(format!("container not running: it is {status:?}").to_lowercase()),
     }
-    Ok(init)
 }
 
 /// The container's configuration, with another process, and with namespaces that exist.
@@ -74,7 +62,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
     let has_user = joined.iter().any(|(kind, _)| *kind == CloneFlags::CLONE_NEWUSER);
     let (bundle, config) = (container.intent.bundle.as_ref(), container.config()?);
     let mut plan = flags::exec::plan(args, bundle, &config, grantable(proc, has_user)?)?;
-    (plan.namespaces.new, plan.namespaces.joined) = (CloneFlags::empty(), joined);
+    (plan.namespaces.new, plan.namespaces.joined) = (Vec::new(), joined);
     plan.joins = Some(Rc::new(init.pidfd));
     plan.cgroup.path.clone_from(&args.cgroup);
     let process = &mut plan.process;

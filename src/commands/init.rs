@@ -7,12 +7,14 @@
 //! this loop is process 1 and the program its child: it waits for everybody,
 //! passes every signal on, and ends as the program ended.
 
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::cli::InitArgs;
-use crate::error::{Error, Failure};
-use crate::sys::{process, program, signal, terminal};
+use crate::error::Failure;
+use crate::sys::signal::{self, READ};
+use crate::sys::{process, program, terminal};
 
 /// Runs the program as a child until it ends; its exit status is ours.
 pub fn run(args: &InitArgs) -> Result<u8, Failure> {
@@ -20,24 +22,23 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     // A process group of its own, so that Ctrl-C reaches it once, from the terminal.
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]).process_group(0);
+    // As the stage `exec` would have said it: 127 not found, 126 not executable.
+    let not_started = |error| Failure { stage: Some("exec".into()), error };
     let child = program::spawn_unblocked(&mut command).map_err(not_started)?;
     let pid = i32::try_from(child.id()).unwrap_or(0);
     terminal::make_foreground(pid);
     loop {
-        let number = signal::wait_next(&signals)?;
-        if number != signal::CHILD {
-            signal::send(pid, number)?;
-            continue;
-        }
-        while let Some((ended, end)) = process::reap()? {
-            if ended == pid {
-                return Ok(end.code());
+        signal::watch(&[(signals.as_fd(), READ)], None)?;
+        match signal::next(&signals) {
+            None => {}
+            Some(signal::CHILD) => {
+                while let Some((ended, end)) = process::reap()? {
+                    if ended == pid {
+                        return Ok(end.code());
+                    }
+                }
             }
+            Some(number) => signal::send(pid, number)?,
         }
     }
-}
-
-/// As the stage `exec` would have said it: 127 not found, 126 not executable.
-fn not_started(error: Error) -> Failure {
-    Failure { stage: Some("exec".into()), error }
 }

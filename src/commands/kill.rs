@@ -3,8 +3,8 @@
 use super::{find, open_proc};
 use crate::cli::{Global, KillArgs};
 use crate::error::{Error, Failure, Result};
-use crate::stages::kill_all::send;
 use crate::state::Status;
+use crate::sys::process::send;
 
 /// Sends the signal to process 1, or with `--all` to every process.
 pub fn run(global: &Global, args: &KillArgs) -> Result<u8, Failure> {

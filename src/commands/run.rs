@@ -18,6 +18,9 @@ use crate::stages::walk::{rows, walk};
 use crate::state::Status;
 use crate::sys::Recorder;
 
+/// The rows of a container that never rests, so that nobody has to open its gate.
+const FOREGROUND: [Command; 4] = [Command::Create, Command::Each, Command::Start, Command::Program];
+
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
@@ -26,11 +29,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
     let plan = plan(args, &hierarchy, &proc)?;
-    // In the foreground it never rests, so nobody has to open its gate.
-    let resting = |command: &Command| matches!(command, Command::Rest | Command::Open);
-    let mut commands = RESTING.to_vec();
-    commands.retain(|command| args.detach || !resting(command));
-    let making = rows(&plan, &commands);
+    let making = rows(&plan, if args.detach { &RESTING } else { &FOREGROUND });
     let mut runtime = prepare(global, &plan, &making, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args);

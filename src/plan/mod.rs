@@ -70,10 +70,10 @@ impl Plan {
 }
 
 /// The eight kinds of namespaces.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Namespaces {
     /// The new ones, as flags of clone(2); `CLONE_NEWUSER` and `CLONE_NEWTIME` included.
-    pub new: CloneFlags,
+    pub new: Vec<CloneFlags>,
     /// Those joined by path, user namespace first.
     pub joined: Vec<(CloneFlags, CString)>,
     /// Id maps of the new user namespace.
@@ -84,22 +84,10 @@ pub struct Namespaces {
     pub clock_offsets: Vec<(&'static str, i64, u32)>,
 }
 
-impl Default for Namespaces {
-    fn default() -> Self {
-        Self {
-            new: CloneFlags::empty(),
-            joined: Vec::new(),
-            ids: IdMaps::default(),
-            map_writer: MapWriter::default(),
-            clock_offsets: Vec::new(),
-        }
-    }
-}
-
 impl Namespaces {
     /// Whether the container gets a new namespace of this kind.
     pub fn makes(&self, kind: CloneFlags) -> bool {
-        self.new.contains(kind)
+        self.new.contains(&kind)
     }
     /// Whether the container lives in a user namespace other than ours.
     pub fn has_user(&self) -> bool {

@@ -39,7 +39,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     }
     terminal::make_controlling(slave.as_fd())?;
     terminal::become_stdio(slave.as_fd())?;
-    if let Some(console) = init.console.take() {
+    if let Some(console) = init.handed.console.take() {
         socket::send(console.as_fd(), b"console", &[master.as_fd()])?;
     }
     Ok(())

@@ -13,9 +13,10 @@ use crate::sys::socket::{self, SockType};
 
 /// Connects to the engine's socket, or makes a pair: one end for jec, one for init.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    runtime.console = Some(match &runtime.console_socket {
+    let (ours, theirs) = match &runtime.console_socket {
         Some(path) => (None, socket::connect(path, SockType::Stream)?),
         None => socket::socketpair().map(|(ours, theirs)| (Some(ours), theirs))?,
-    });
+    };
+    (runtime.console, runtime.handed.console) = (ours, Some(theirs));
     Ok(())
 }

@@ -13,11 +13,10 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, makedev};
 
 use super::mounts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::plan::{Device, DeviceKind};
 use crate::sides::Init;
 use crate::sys::file;
@@ -92,22 +91,17 @@ pub fn check(node: BorrowedFd, device: &Device) -> Result<()> {
 /// the devpts that lies beside it (Linux 4.7), and may be the host's: it stays.
 fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
     let (directory, name): (_, CString) = tree::entry(root, path)?;
-    match file::symlinkat(target, directory.as_fd(), &name) {
-        Err(error) if error.is(Errno::EEXIST) => {
-            if path != c"/dev/ptmx" || is_ptmx(directory.as_fd(), &name)? {
-                return Ok(());
-            }
-            file::unlinkat(directory.as_fd(), &name, false)?;
-            file::symlinkat(target, directory.as_fd(), &name)
-        }
-        other => other,
+    let made = file::symlinkat(target, directory.as_fd(), &name);
+    let is_new = unless(&[Errno::EEXIST], made)?.is_some();
+    if is_new || path != c"/dev/ptmx" || is_ptmx(directory.as_fd(), &name)? {
+        return Ok(());
     }
+    file::unlinkat(directory.as_fd(), &name, false)?;
+    file::symlinkat(target, directory.as_fd(), &name)
 }
 
 /// Whether this is the device 5:2 itself, and no link to anything.
 fn is_ptmx(directory: BorrowedFd, name: &CStr) -> Result<bool> {
-    let how = OFlag::O_PATH | OFlag::O_NOFOLLOW;
-    let stat = file::fstat(file::openat(directory, name, how, 0)?.as_fd())?;
-    let is_device = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
-    Ok(is_device && stat.st_rdev == makedev(5, 2))
+    let ptmx = Device::open_to_all((c"/dev/ptmx", 5, 2));
+    Ok(check(tree::step(directory, name)?.as_fd(), &ptmx).is_ok())
 }

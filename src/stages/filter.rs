@@ -22,6 +22,6 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
             "leave linux.seccomp.flags out, or take a newer kernel (see seccomp(2))",
         ));
     }
-    runtime.filter = Some(crate::filter::compile(profile)?);
+    runtime.handed.filter = Some(crate::filter::compile(profile)?);
     Ok(())
 }

@@ -7,8 +7,11 @@
 //! still run. Side: runtime. Without it: networks and addresses that belong to
 //! nobody. See rmdir(2); config.md, "Poststop".
 
-use crate::error::Result;
+use std::slice;
+
+use crate::error::{Error, Result};
 use crate::hooks;
+use crate::log;
 use crate::sides::Runtime;
 use crate::state::Status;
 use crate::sys::signal;
@@ -22,5 +25,13 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     runtime.init = None;
     // Closed before the clean-up; a hook without a timeout must not be without an end.
     runtime.signals = Some(signal::as_messages()?);
-    hooks::all_on_host(runtime, &runtime.plan.hooks.poststop, Status::Stopped)
+    for hook in &runtime.plan.hooks.poststop {
+        match hooks::on_host(runtime, slice::from_ref(hook), Status::Stopped) {
+            // A signal for jec, not a failure of the hook.
+            Err(error @ Error::Died { .. }) => return Err(error),
+            Err(error) => log::warn(&format!("warning: {error}")),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }

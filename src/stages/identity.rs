@@ -11,8 +11,6 @@
 
 use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-
 use super::become_root::may_set_groups;
 use crate::error::Result;
 use crate::sides::Init;
@@ -38,11 +36,9 @@ pub fn run(init: &mut Init) -> Result<()> {
 /// and not in one that runs.
 fn enter_working_directory(init: &Init) -> Result<()> {
     let (root, cwd) = (init.root()?, &init.plan.process.cwd);
-    let opened = match file::open_in_root(root, cwd, file::PLACE) {
-        Err(error) if error.is(Errno::ENOENT) && init.plan.joins.is_none() => {
-            tree::place(root, cwd, Kind::Directory)
-        }
-        other => other,
-    }?;
-    directory::enter(opened.as_fd())
+    let opened = match &init.plan.joins {
+        None => tree::place(root, cwd, Kind::Directory),
+        Some(_) => file::open_in_root(root, cwd, file::PLACE),
+    };
+    directory::enter(opened?.as_fd())
 }

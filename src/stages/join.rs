@@ -21,9 +21,6 @@ use crate::sys::{attributes, file, process};
 
 const NSFS_MAGIC: i64 = 0x6e73_6673; // <linux/magic.h>
 
-/// A namespace that is to be entered.
-type Opened = (CloneFlags, OwnedFd);
-
 /// Opens all of them first (entering a mount namespace changes what paths mean), then enters.
 /// Those of a running container are entered in one call, which does all or nothing.
 pub fn run(middle: &mut Middle) -> Result<()> {
@@ -34,30 +31,21 @@ pub fn run(middle: &mut Middle) -> Result<()> {
         return process::setns(init.as_fd(), kinds);
     }
     let opened = joined.iter().map(|(kind, path)| Ok((*kind, open(*kind, path)?)));
-    let (user, others): (Vec<Opened>, Vec<Opened>) = opened
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .partition(|(kind, _)| *kind == CloneFlags::CLONE_NEWUSER);
+    let opened = opened.collect::<Result<Vec<_>>>()?;
     // Init is a copy of this process, and like it undumpable from its first moment.
     attributes::set_undumpable()?;
-    let left = if user.is_empty() { others } else { enter_what_we_may(others)? };
-    for (kind, namespace) in user.iter().chain(&left) {
-        process::setns(namespace.as_fd(), *kind)?;
-    }
-    Ok(())
-}
-
-/// A namespace that belongs to the host can be entered only before the user
-/// namespace is, and one that belongs to the user namespace, unless root asks,
-/// only after it: what was not allowed (EPERM) is given back, to be tried then.
-fn enter_what_we_may(others: Vec<Opened>) -> Result<Vec<Opened>> {
+    // A namespace that belongs to the host can be entered only before the user namespace is, and
+    // one that belongs to the user namespace, unless root asks, only after it. So the user
+    // namespace, which is the first of the list, is entered last; what was not allowed before
+    // (EPERM) is tried again then.
     let mut left = Vec::new();
-    for (kind, namespace) in others {
-        if unless(&[Errno::EPERM], process::setns(namespace.as_fd(), kind))?.is_none() {
+    for (kind, namespace) in opened.iter().rev() {
+        let entered = process::setns(namespace.as_fd(), *kind);
+        if unless(&[Errno::EPERM], entered)?.is_none() {
             left.push((kind, namespace));
         }
     }
-    Ok(left)
+    left.iter().rev().try_for_each(|(kind, namespace)| process::setns(namespace.as_fd(), **kind))
 }
 
 /// Opens a namespace and checks its kind. Not to wait, should it be a fifo.

@@ -8,14 +8,13 @@
 //! Without it: processes that nobody knows of, and a cgroup that cannot be
 //! removed. See cgroups(7), pidfd_send_signal(2), pid_namespaces(7).
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use crate::error::{Error, Result, unless};
 use crate::sides::Runtime;
-use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
+use crate::sys::process::{send, wait_gone};
 use crate::sys::signal;
 
 /// A killed process that does not end in this time hangs in the kernel (a dead NFS server).
@@ -51,10 +50,4 @@ pub fn end_children(runtime: &Runtime) -> Result<()> {
         send(child, signal::KILL)?;
         wait_gone(child, PATIENCE)
     })
-}
-
-/// Sends a signal to that very process.
-pub fn send(child: &Child, number: i32) -> Result<()> {
-    // ESRCH: it has ended in this moment, or earlier.
-    unless(&[Errno::ESRCH], pidfd_send_signal(child.pidfd.as_fd(), number)).map(drop)
 }

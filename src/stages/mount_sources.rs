@@ -18,9 +18,10 @@ use super::{id_map, mounts};
 use crate::error::Result;
 use crate::plan::{IdMap, IdMaps, MapWriter, MountKind};
 use crate::sides::Runtime;
+use crate::sys::file;
 use crate::sys::mount::{self, Change, MOUNT_ATTR_IDMAP};
 use crate::sys::process;
-use crate::sys::{file, socket};
+use crate::sys::signal::{self, READ};
 
 /// Makes every id-mapped mount of the list, in its order.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -57,17 +58,14 @@ fn namespace_of(proc: BorrowedFd, pid: i32) -> Result<OwnedFd> {
 /// A user namespace lives as long as a process or a descriptor holds it: a
 /// child that only waits lends us its own, until we hold the descriptor.
 fn namespace_with(proc: BorrowedFd, maps: &IdMaps) -> Result<OwnedFd> {
-    let (ours, theirs) = socket::socketpair()?;
-    let mut ours = Some(ours);
+    let jec = process::pidfd_open(std::process::id().cast_signed())?;
     let holder = process::clone3(CloneFlags::CLONE_NEWUSER, None, || {
-        drop(ours.take());
-        // Ends when jec lets go of its end, or dies.
-        let status = u8::from(socket::receive(theirs.as_fd(), 1).is_err());
-        process::exit_now(status)
+        // Ends when jec kills it, or dies.
+        process::exit_now(signal::watch(&[(jec.as_fd(), READ)], None).is_err().into())
     })?;
     let namespace = id_map::write_maps(proc, holder.pid, maps, MapWriter::Privileged)
         .and_then(|()| namespace_of(proc, holder.pid));
-    drop(ours.take());
+    process::send(&holder, signal::KILL)?;
     process::wait(&holder)?;
     namespace
 }

@@ -13,7 +13,7 @@ use std::ffi::{CStr, CString};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::sides::Init;
 use crate::sys::file;
 
@@ -51,7 +51,7 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
         match file::executable(&candidate) {
             Ok(()) => return Ok(candidate),
             Err(error) if error.is(Errno::EACCES) => denied = Some(error),
-            Err(error) if absent(&error) => {}
+            Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => {}
             // EPERM of a filter, ELOOP, EIO: whether the program is there cannot be told.
             Err(error) => return Err(error),
         }
@@ -61,11 +61,6 @@ fn find(name: &CStr, env: &[CString]) -> Result<CString> {
         args: format!("{name:?}, searched in PATH={path}"),
         errno: Errno::ENOENT as i32,
     }))
-}
-
-/// Nothing of this name is there.
-fn absent(error: &Error) -> bool {
-    error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR)
 }
 
 fn variable(env: &[CString], name: &str) -> Option<String> {
@@ -78,14 +73,13 @@ fn variable(env: &[CString], name: &str) -> Option<String> {
 /// The home directory of the uid in the container's /etc/passwd; `/` when it has none.
 fn home(init: &Init) -> Result<String> {
     let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
-    let text = match file::open_in_root(init.root()?, c"/etc/passwd", how) {
-        Ok(passwd) => file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT),
-        // Not for this user, or a link in a circle: then nobody has a home there either.
-        Err(error) if absent(&error) || error.is(Errno::EACCES) || error.is(Errno::ELOOP) => {
-            return Ok("/".into());
-        }
-        Err(error) => Err(error),
-    }?;
+    // Not there, not for this user, or a link in a circle: then nobody has a home there either.
+    let absent = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES, Errno::ELOOP];
+    let passwd = file::open_in_root(init.root()?, c"/etc/passwd", how);
+    let Some(passwd) = unless(&absent, passwd)? else {
+        return Ok("/".into());
+    };
+    let text = file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT)?;
     let uid = init.plan.process.user.uid.to_string();
     let found = text.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();

@@ -21,7 +21,8 @@ use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
 pub fn run(init: &mut Init) -> Result<()> {
     let wanted = init.plan.root.propagation;
     let propagation = if wanted & MS_PRIVATE != 0 { MS_PRIVATE } else { MS_SLAVE };
-    mount::mount_setattr_root(Change { propagation, recursive: true, ..Change::default() })?;
+    let change = Change { propagation, recursive: true, ..Change::default() };
+    mount::mount_setattr_at(HERE, c"/", change)?;
     let path = &init.plan.root.path;
     let root = mount::open_tree(HERE, path, OPEN_TREE_CLONE | AT_RECURSIVE, true)?;
     let place = mount::open_tree(HERE, path, 0, true)?;

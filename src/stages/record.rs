@@ -20,7 +20,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let container = states.create(runtime.plan, cgroup, runtime.pid_file.clone())?;
     let container = runtime.container.insert(container);
     if runtime.rows.iter().any(|row| row.command == Command::Rest) {
-        runtime.gate = Some(socket::listen(&container.gate()?)?);
+        runtime.handed.gate = Some(socket::listen(&container.gate()?)?);
     }
     container.write_status(Status::Creating, 0)
 }

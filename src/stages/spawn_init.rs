@@ -8,6 +8,8 @@
 //! the host is in sight, and in reach of kill(2). See clone(2),
 //! pid_namespaces(7), mount_namespaces(7).
 
+use std::mem::take;
+
 use nix::sched::CloneFlags;
 
 use super::walk;
@@ -21,16 +23,15 @@ use crate::sys::process::clone3;
 pub fn run(middle: &mut Middle) -> Result<()> {
     let (plan, rows) = (middle.plan, middle.rows);
     // The user and time namespaces exist by now; clone3 knows no flag for time at all.
-    let new = plan.namespaces.new.difference(CloneFlags::CLONE_NEWUSER | CLONE_NEWTIME);
+    let is_left = |kind: &&CloneFlags| ![CloneFlags::CLONE_NEWUSER, CLONE_NEWTIME].contains(kind);
+    let new: CloneFlags = plan.namespaces.new.iter().filter(is_left).copied().collect();
     // Who has joined a container stands in its root already.
     let joined = plan.joins.as_ref().map(|_| file::openat(file::HERE, c"/", file::PLACE, 0));
     let mut joined = joined.transpose()?;
     let child = clone3(new | CloneFlags::CLONE_PARENT, None, || {
-        let (proc, baton) = (middle.proc.clone(), std::mem::take(&mut middle.baton));
-        let (filter, console) = (middle.filter.take(), middle.console.take());
-        let (gate, rests, root, program) = (middle.gate.take(), false, joined.take(), None);
-        let init = Init { plan, proc, baton, root, filter, console, gate, rests, program };
-        walk::live(init, rows)
+        let (baton, handed) = (take(&mut middle.baton), take(&mut middle.handed));
+        let (proc, root) = (middle.proc.clone(), joined.take());
+        walk::live(Init { plan, proc, baton, root, handed, rests: false, program: None }, rows)
     })?;
     middle.baton.pid = child.pid;
     Ok(())

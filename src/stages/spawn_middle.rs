@@ -15,7 +15,7 @@ use nix::sched::CloneFlags;
 use super::baton::Baton;
 use super::walk;
 use crate::error::Result;
-use crate::sides::{Middle, Runtime};
+use crate::sides::{Handed, Middle, Runtime};
 use crate::sys::process::clone3;
 
 /// Clones the middle process.
@@ -27,12 +27,11 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let child = clone3(CloneFlags::empty(), cgroup, || {
         // While we held jec's end as well, the end of jec would go unseen.
         ours = Baton::default();
-        let console = runtime.console.take().map(|(_, inner)| inner);
-        let (proc, filter) = (runtime.proc.clone(), runtime.filter.take());
-        let gate = runtime.gate.take();
-        walk::live(Middle { plan, rows, proc, baton, filter, console, gate }, rows)
+        runtime.console = None;
+        let (proc, handed) = (runtime.proc.clone(), std::mem::take(&mut runtime.handed));
+        walk::live(Middle { plan, rows, proc, baton, handed }, rows)
     })?;
-    runtime.gate = None;
+    runtime.handed = Handed::default();
     runtime.baton = ours;
     runtime.middle = Some(child);
     Ok(())

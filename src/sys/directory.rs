@@ -1,7 +1,7 @@
 //! The names in a directory.
 
-use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::dir::{Dir, Entry, Type};
 use nix::fcntl::OFlag;
@@ -9,6 +9,12 @@ use nix::fcntl::OFlag;
 use super::file;
 use super::record::{record, record_as};
 use crate::error::Result;
+
+/// Opens a directory, to be read, which is no link.
+pub fn open(at: BorrowedFd, name: &CStr) -> Result<OwnedFd> {
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    file::openat(at, name, how, 0)
+}
 
 /// The names in an open directory, without `.` and `..` (getdents64(2)).
 pub fn names(directory: BorrowedFd) -> Result<Vec<CString>> {
@@ -22,9 +28,8 @@ pub fn directories(directory: BorrowedFd) -> Result<Vec<CString>> {
 
 /// Opened anew: a position in the list belongs to a descriptor and its copies.
 fn list(directory: BorrowedFd, wanted: fn(&Entry) -> bool) -> Result<Vec<CString>> {
-    let again = file::openat(directory, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
     let kept = |entry: &Entry| ![c".", c".."].contains(&entry.file_name()) && wanted(entry);
-    let result = Dir::from_fd(again).and_then(|mut entries| {
+    let result = Dir::from_fd(open(directory, c".")?).and_then(|mut entries| {
         let entries = entries.iter().filter(|entry| entry.as_ref().map_or(true, kept));
         entries.map(|entry| Ok(entry?.file_name().to_owned())).collect()
     });

@@ -12,7 +12,7 @@ pub use libc::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 
-use super::file::{HERE, dir, flags};
+use super::file::{dir, flags};
 use super::record::{descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
@@ -120,12 +120,8 @@ pub fn mount_setattr(mount: BorrowedFd, change: Change) -> Result<()> {
     mount_setattr_at(mount, c"", change)
 }
 
-/// mount_setattr(2) on the mount of the whole tree, `/`.
-pub fn mount_setattr_root(change: Change) -> Result<()> {
-    mount_setattr_at(HERE, c"/", change)
-}
-
-fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<()> {
+/// mount_setattr(2) on the mount that a path leads to.
+pub fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<()> {
     // The atime settings are one field: setting any of them clears the whole field first.
     let sets_atime = change.set & libc::MOUNT_ATTR__ATIME != 0;
     let attributes = libc::mount_attr {

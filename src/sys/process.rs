@@ -123,13 +123,16 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     record_fd("pidfd_open", format_args!("{pid}"), result)
 }
 
-/// pidfd_send_signal(2).
-pub fn pidfd_send_signal(pidfd: BorrowedFd, signal: i32) -> Result<()> {
-    let (fd, no_info) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+/// pidfd_send_signal(2): a signal to that very process.
+pub fn send(child: &Child, signal: i32) -> Result<()> {
+    let (fd, no_info) = (child.pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
     // SAFETY: only numbers and a null pointer are passed.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };
     let name = Signal::try_from(signal).map_or("signal", Signal::as_str);
-    record("pidfd_send_signal", format_args!("{fd}, {name} ({signal})"), Errno::result(result))
+    let args = format_args!("{fd}, {name} ({signal})");
+    // ESRCH: it has ended in this moment, or earlier.
+    let sent = record("pidfd_send_signal", args, Errno::result(result));
+    unless(&[Errno::ESRCH], sent).map(drop)
 }
 
 /// waitid(2): waits for the child and takes its status.

@@ -1,6 +1,6 @@
 //! Signals, read as messages (signalfd(2)) instead of interrupting.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 pub use libc::SIGWINCH as RESIZED;
@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::record::{again, record, record_as};
-use crate::error::Result;
+use crate::error::{Result, unless};
 
 /// To be woken up when something can be read.
 pub const READ: PollFlags = PollFlags::POLLIN;
@@ -92,11 +92,6 @@ fn set_default(number: i32) -> Result<()> {
     record("rt_sigaction", format_args!("{name} ({number}), SIG_DFL"), Errno::result(result))
 }
 
-/// Stops this process as Ctrl-Z would, until SIGCONT.
-pub fn stop_self() -> Result<()> {
-    record("kill", format_args!("self, SIGSTOP"), nix::sys::signal::raise(Signal::SIGSTOP))
-}
-
 /// Whether a signal asks jec to end: what Ctrl-C, a closed terminal or kill(1) send.
 pub fn ends(number: i32) -> bool {
     matches!(number, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
@@ -107,24 +102,11 @@ pub fn stops(number: i32) -> bool {
     matches!(number, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
 }
 
-/// Waits for the next signal.
-pub fn wait_next(signals: &SignalFd) -> Result<i32> {
-    loop {
-        watch(&[(signals.as_fd(), READ)], None)?;
-        if let Some(number) = next(signals) {
-            return Ok(number);
-        }
-    }
-}
-
 /// kill(2). ESRCH: it has ended, and its end is on the way as SIGCHLD.
 pub fn send(pid: i32, number: i32) -> Result<()> {
     // SAFETY: only numbers are passed.
-    let result = match Errno::result(unsafe { libc::kill(pid, number) }) {
-        Err(Errno::ESRCH) => Ok(0),
-        other => other,
-    };
-    record("kill", format_args!("{pid}, {number}"), result)
+    let result = Errno::result(unsafe { libc::kill(pid, number) });
+    unless(&[Errno::ESRCH], record("kill", format_args!("{pid}, {number}"), result)).map(drop)
 }
 
 /// poll(2) until one of them is ready, or patience is at its end (none: never is). Tells

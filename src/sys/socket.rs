@@ -70,26 +70,27 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
     Ok((bytes, descriptors))
 }
 
+fn new(kind: SockType) -> nix::Result<OwnedFd> {
+    nix::sys::socket::socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None)
+}
+
 /// connect(2) to a listening socket of the host. EAGAIN: whoever listens there
 /// accepts nobody; the wait has an end since no signal could end it.
 pub fn connect(path: &CStr, kind: SockType) -> Result<OwnedFd> {
-    record_fd("connect", format_args!("AF_UNIX, {path:?}"), connected(path, kind))
-}
-
-fn connected(path: &CStr, kind: SockType) -> nix::Result<OwnedFd> {
-    let family = AddressFamily::Unix;
-    let socket = nix::sys::socket::socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
-    // unix(7) has SO_SNDTIMEO for send(2) only, but connect(2) obeys it as well.
-    nix::sys::socket::setsockopt(&socket, SendTimeout, &TimeVal::seconds(PATIENCE))?;
-    nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(socket)
+    let connected = || {
+        let socket = new(kind)?;
+        // unix(7) has SO_SNDTIMEO for send(2) only, but connect(2) obeys it as well.
+        nix::sys::socket::setsockopt(&socket, SendTimeout, &TimeVal::seconds(PATIENCE))?;
+        nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        Ok(socket)
+    };
+    record_fd("connect", format_args!("AF_UNIX, {path:?}"), connected())
 }
 
 /// bind(2) and listen(2): a new socket with a name, for one who connects at a time.
 pub fn listen(path: &CStr) -> Result<OwnedFd> {
     let listening = || {
-        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
-        let socket = nix::sys::socket::socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+        let socket = new(SockType::SeqPacket)?;
         nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
         nix::sys::socket::listen(&socket, Backlog::new(1)?)?;
         Ok(socket)

@@ -1,5 +1,6 @@
 //! Terminals: pseudo terminals, their size and their modes.
 
+use std::io::stdin;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -56,13 +57,12 @@ pub fn copy_high(fd: BorrowedFd) -> Result<OwnedFd> {
     record_fd("fcntl", format_args!("{fd}, F_DUPFD_CLOEXEC, 10"), result)
 }
 
-/// Rows and columns of a terminal (TIOCGWINSZ).
-pub fn size(terminal: BorrowedFd) -> Result<(u16, u16)> {
-    let fd = terminal.as_raw_fd();
+/// Rows and columns of the user's terminal, which is standard input (TIOCGWINSZ).
+pub fn size() -> Result<(u16, u16)> {
     let mut found = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the pointer is to a whole winsize, which the kernel fills.
-    let result = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut found) };
-    record("ioctl", format_args!("{fd}, TIOCGWINSZ"), Errno::result(result))?;
+    let result = unsafe { libc::ioctl(0, libc::TIOCGWINSZ, &raw mut found) };
+    record("ioctl", format_args!("0, TIOCGWINSZ"), Errno::result(result))?;
     Ok((found.ws_row, found.ws_col))
 }
 
@@ -75,29 +75,28 @@ pub fn set_size(terminal: BorrowedFd, (rows, columns): (u16, u16)) -> Result<()>
     record("ioctl", format_args!("{fd}, TIOCSWINSZ, {rows}x{columns}"), Errno::result(result))
 }
 
-/// The modes of a terminal, to be restored later.
-pub fn modes(terminal: BorrowedFd) -> Result<Termios> {
-    let result = termios::tcgetattr(terminal);
-    record_as("ioctl", format_args!("{}, TCGETS", terminal.as_raw_fd()), result, |_| 0)
+/// The modes of the user's terminal, to be restored later.
+pub fn modes() -> Result<Termios> {
+    record_as("ioctl", format_args!("0, TCGETS"), termios::tcgetattr(stdin()), |_| 0)
 }
 
 /// Restores modes.
-pub fn set_modes(terminal: BorrowedFd, modes: &Termios) -> Result<()> {
-    let result = termios::tcsetattr(terminal, SetArg::TCSADRAIN, modes);
-    record("ioctl", format_args!("{}, TCSETSW", terminal.as_raw_fd()), result)
+pub fn set_modes(modes: &Termios) -> Result<()> {
+    let result = termios::tcsetattr(stdin(), SetArg::TCSADRAIN, modes);
+    record("ioctl", format_args!("0, TCSETSW"), result)
 }
 
 /// Raw: every byte goes through as typed, Ctrl-C and Ctrl-Z too; the inner terminal acts on them.
-pub fn make_raw(terminal: BorrowedFd, modes: &Termios) -> Result<()> {
+pub fn make_raw(modes: &Termios) -> Result<()> {
     let mut raw = modes.clone();
     termios::cfmakeraw(&mut raw);
-    set_modes(terminal, &raw)
+    set_modes(&raw)
 }
 
 /// Makes a process group the foreground one of our terminal, where we have one.
 /// ENOTTY and the like: no terminal, no foreground, nothing to do.
 pub fn make_foreground(group: i32) {
-    let result = nix::unistd::tcsetpgrp(std::io::stdin(), Pid::from_raw(group));
+    let result = nix::unistd::tcsetpgrp(stdin(), Pid::from_raw(group));
     drop(record("ioctl", format_args!("0, TIOCSPGRP, {group}"), result));
 }
 

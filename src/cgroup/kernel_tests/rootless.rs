@@ -58,7 +58,7 @@ fn rootless_limits_work_in_the_topmost_part_that_was_delegated() {
     assert_eq!(placement.path, format!("/{first}/jec/{id}"));
     // Nobody would enforce the device rules; in a user namespace nobody has to.
     assert!(matches!(placement.make(), Err(Error::Machine { .. })));
-    plan.namespaces.new = CloneFlags::CLONE_NEWUSER;
+    plan.namespaces.new = vec![CloneFlags::CLONE_NEWUSER];
     let cgroup = place(&plan).unwrap().unwrap().make().unwrap();
     let mut child = shell(&cgroup, "for i in 1 2 3 4; do sleep 0.1 & done; wait");
     assert!(!child.wait().unwrap().success(), "a fourth process");

@@ -56,7 +56,7 @@ fn listed(linux: &Property) -> Result<Namespaces> {
     for (kind, path) in list {
         match path {
             Some(path) => namespaces.joined.push((flag(kind), path)),
-            None => namespaces.new |= flag(kind),
+            None => namespaces.new.push(flag(kind)),
         }
     }
     Ok(namespaces)
@@ -221,7 +221,7 @@ mod tests {
             namespaces.joined[0].1 = c"/proc/self/exe".into();
             assert!(is_own(&namespaces, kind).unwrap(), "{kind}");
             namespaces.joined.clear();
-            namespaces.new = flag(kind);
+            namespaces.new = vec![flag(kind)];
             assert!(is_own(&namespaces, kind).unwrap(), "{kind}");
         }
     }
