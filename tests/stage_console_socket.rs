@@ -52,6 +52,17 @@ fn jec_holds_the_master_and_the_container_only_the_slave() {
 }
 
 #[test]
+fn a_terminal_that_nobody_would_hold_is_refused() {
+    let world = World::new();
+    let bundle = world.bundle("console-socket", for_me);
+    let words = ["process.terminal: ", "nobody", "--console-socket"];
+    world.create(&bundle, &world.id("create")).fails(1, &words);
+    let path = bundle.to_string_lossy();
+    world.run(&["--detach", "-b", &path, &world.id("run")]).fails(1, &words);
+    world.assert_clean();
+}
+
+#[test]
 fn without_a_terminal_there_is_neither_a_master_nor_this_stage() {
     let world = World::new();
     let bundle = world.bundle("console-socket", |config| {
