@@ -8,21 +8,27 @@
 //! argument, `r0` is the answer.
 //!
 //! The rules are in order and the last one that fits wins, for each of the
-//! letters r, w, m on its own. So the program asks the rules from last to
-//! first and keeps in `r3` the letters that nobody has decided:
+//! letters r, w, m on its own. That is settled here, once for each device that
+//! a rule names, so that the program only looks the device up: it asks for the
+//! kind, then for the major, then for the minor, and then knows which letters
+//! are allowed. A rule after the other, it took the verifier of the kernel four
+//! times as long: 0.3 ms of each start.
 //!
 //! ```text
 //!       r2 = kind   r3 = access   r4 = major   r5 = minor
-//! rule: if r2 != c goto next      only what the rule names
-//!       if r4 != 1 goto next
-//!       if r5 != 3 goto next
-//!       deny:  if r3 & letters goto no
-//!       allow: r3 &= ~letters;  if r3 == 0 goto yes
-//! next: ...
-//!       no: r0 = 0; exit          a letter that no rule allows
-//!      yes: r0 = 1; exit
+//!       if r2 == c goto c         only what the rules name
+//!       goto rest
+//!    c: if r4 == 1 goto c1
+//!       if r4 == 136 goto yes
+//! rest: if r3 & ~letters goto no
+//!       goto yes
+//!   c1: if r5 == 3 goto yes
+//!       ...
+//!   no: r0 = 0; exit              a letter that no rule allows
+//!  yes: r0 = 1; exit
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
@@ -75,38 +81,46 @@ const MOVE_REGISTER: u8 = 0xbc; // BPF_ALU | BPF_MOV | BPF_X
 const AND: u8 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const SHIFT_RIGHT: u8 = 0x74; // BPF_ALU | BPF_RSH | BPF_K
 const IF_EQUAL: u8 = 0x16; // BPF_JMP32 | BPF_JEQ | BPF_K (Linux 5.1)
-const IF_DIFFERENT: u8 = 0x56; // BPF_JMP32 | BPF_JNE | BPF_K
+const JUMP: u8 = 0x05; // BPF_JMP | BPF_JA
 const IF_ANY_BIT: u8 = 0x46; // BPF_JMP32 | BPF_JSET | BPF_K
 const EXIT: u8 = 0x95; // BPF_JMP | BPF_EXIT
 
 /// BPF_MAXINSNS: what every kernel takes from everybody who may load at all.
 const LONGEST: usize = 4096;
+/// Fewer than that many rules are compiled in a moment, whatever they are.
+const MOST_RULES: usize = 800;
+
+/// What a rule can name, in the order in which the program asks: the register, and the value.
+type Field = (u8, fn(&DeviceRule) -> Option<i32>);
+const FIELDS: [Field; 3] = [
+    (2, |rule| {
+        rule.kind.map(|kind| match kind {
+            DeviceKind::Block => BPF_DEVCG_DEV_BLOCK,
+            DeviceKind::Character => BPF_DEVCG_DEV_CHAR,
+            // No device: matches nothing.
+            DeviceKind::Fifo => 0,
+        })
+    }),
+    (4, |rule| rule.major.map(u32::cast_signed)),
+    (5, |rule| rule.minor.map(u32::cast_signed)),
+];
 
 /// The program for these rules; none when they allow everything.
 fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>> {
-    // What stands before a rule that decides everything is never asked.
-    let last_total = rules.iter().rposition(is_total);
-    let otherwise = last_total.is_some_and(|at| rules[at].allow);
-    let asked = &rules[last_total.map_or(0, |at| at + 1)..];
-    let has_exceptions = asked.iter().any(|rule| rule.allow != otherwise);
-    if rules.is_empty() || (otherwise && !has_exceptions) {
+    let too_many =
+        || Error::config("linux.resources.devices", "has too many rules for one program");
+    if rules.len() > MOST_RULES {
+        return Err(too_many());
+    }
+    let mut program = Program::default();
+    let begin = program.look_up(&rules.iter().collect::<Vec<_>>(), &FIELDS);
+    if rules.is_empty() || program.answers.keys().eq([&ALL]) {
         return Ok(None);
     }
-    // From its end to its beginning: so the rules are in their order, and every distance is known.
-    let mut program = Vec::new();
-    // The verifier refuses instructions that nothing reaches, so an answer that nobody gives.
-    if has_exceptions {
-        program.extend(answer(!otherwise));
-    }
-    let exception = program.len();
-    program.extend(answer(otherwise));
-    let usual = program.len();
-    for rule in asked {
-        let goal = if rule.allow == otherwise { usual } else { exception };
-        append(&mut program, rule, goal);
-    }
+    program.go(begin);
     let argument = |register: u8, offset| Instruction { offset, ..op(LOAD, register | 1 << 4, 0) };
-    program.extend([
+    let mut reversed = program.reversed;
+    reversed.extend([
         argument(5, 8),
         argument(4, 4),
         op(SHIFT_RIGHT, 3, 16),
@@ -114,15 +128,75 @@ fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>> {
         op(MOVE_REGISTER, 3 | 2 << 4, 0),
         argument(2, 0),
     ]);
-    program.reverse();
-    if program.len() > LONGEST {
-        return Err(Error::config("linux.resources.devices", "has too many rules for one program"));
-    }
-    Ok(Some(program))
+    reversed.reverse();
+    if reversed.len() > LONGEST { Err(too_many()) } else { Ok(Some(reversed)) }
 }
 
-fn is_total(rule: &DeviceRule) -> bool {
-    (rule.kind, rule.major, rule.minor) == (None, None, None) && letters(rule) == ALL
+/// A program under construction, the last instruction first: so every distance is known.
+#[derive(Default)]
+struct Program {
+    reversed: Vec<Instruction>,
+    /// Where it is answered, for each set of letters that is allowed.
+    answers: BTreeMap<i32, usize>,
+}
+
+impl Program {
+    /// Looks a device up in the fields that are left. Where that begins: how many instructions
+    /// the program had then.
+    fn look_up(&mut self, rules: &[&DeviceRule], fields: &[Field]) -> usize {
+        let Some(((register, value), fields)) = fields.split_first() else {
+            return self.answer(rules.iter().fold(0, |allowed, rule| {
+                if rule.allow { allowed | letters(rule) } else { allowed & !letters(rule) }
+            }));
+        };
+        let fitting = |wanted: Option<i32>| -> Vec<_> {
+            let fits = |rule: &&&DeviceRule| value(rule).is_none_or(|own| Some(own) == wanted);
+            rules.iter().filter(fits).copied().collect()
+        };
+        let named: BTreeSet<_> = rules.iter().filter_map(|rule| value(rule)).collect();
+        let goals: Vec<_> = named
+            .into_iter()
+            .map(|value| (value, self.look_up(&fitting(Some(value)), fields)))
+            .collect();
+        let others = self.look_up(&fitting(None), fields);
+        let mut goals = goals.into_iter().filter(|(_, goal)| *goal != others).peekable();
+        if goals.peek().is_none() {
+            return others;
+        }
+        self.go(others);
+        goals.for_each(|(value, goal)| self.jump(IF_EQUAL, *register, value, goal));
+        self.reversed.len()
+    }
+
+    /// The answer where these letters are allowed.
+    fn answer(&mut self, allowed: i32) -> usize {
+        if let Some(place) = self.answers.get(&allowed) {
+            return *place;
+        }
+        if allowed == 0 || allowed == ALL {
+            self.reversed.extend([op(EXIT, 0, 0), op(MOVE, 0, (allowed == ALL).into())]);
+        } else {
+            let (no, yes) = (self.answer(0), self.answer(ALL));
+            self.go(yes);
+            self.jump(IF_ANY_BIT, 3, ALL & !allowed, no);
+        }
+        self.answers.insert(allowed, self.reversed.len());
+        self.reversed.len()
+    }
+
+    /// Goes on at `goal`, which is where the next instruction would be, or elsewhere.
+    fn go(&mut self, goal: usize) {
+        if goal != self.reversed.len() {
+            self.jump(JUMP, 0, 0, goal);
+        }
+    }
+
+    /// A jump to where the program had `goal` instructions: as far as it has grown since.
+    fn jump(&mut self, code: u8, register: u8, immediate: i32, goal: usize) {
+        // Not more than LONGEST, or compile() refuses the program.
+        let offset = i16::try_from(self.reversed.len() - goal).unwrap_or(0);
+        self.reversed.push(Instruction { offset, ..op(code, register, immediate) });
+    }
 }
 
 fn letters(rule: &DeviceRule) -> i32 {
@@ -133,40 +207,6 @@ fn letters(rule: &DeviceRule) -> i32 {
 
 fn op(code: u8, registers: u8, immediate: i32) -> Instruction {
     Instruction { code, registers, offset: 0, immediate }
-}
-
-fn answer(yes: bool) -> [Instruction; 2] {
-    [op(EXIT, 0, 0), op(MOVE, 0, yes.into())]
-}
-
-/// One rule, from its end: the verdict, which jumps to `goal`, then the conditions.
-fn append(program: &mut Vec<Instruction>, rule: &DeviceRule, goal: usize) {
-    let next = program.len();
-    if rule.allow {
-        jump(program, IF_EQUAL, 3, 0, goal);
-        program.push(op(AND, 3, !letters(rule)));
-    } else {
-        jump(program, IF_ANY_BIT, 3, letters(rule), goal);
-    }
-    let kind = rule.kind.map(|kind| match kind {
-        DeviceKind::Block => BPF_DEVCG_DEV_BLOCK,
-        DeviceKind::Character => BPF_DEVCG_DEV_CHAR,
-        // No device: matches nothing.
-        DeviceKind::Fifo => 0,
-    });
-    let number = |number: Option<u32>| number.map(u32::cast_signed);
-    for (register, value) in [(5, number(rule.minor)), (4, number(rule.major)), (2, kind)] {
-        if let Some(value) = value {
-            jump(program, IF_DIFFERENT, register, value, next);
-        }
-    }
-}
-
-/// A jump to where the program had `goal` instructions: as far as it has grown since.
-fn jump(program: &mut Vec<Instruction>, code: u8, register: u8, immediate: i32, goal: usize) {
-    // Not more than LONGEST, or compile() refuses the program.
-    let offset = i16::try_from(program.len() - goal).unwrap_or(0);
-    program.push(Instruction { offset, ..op(code, register, immediate) });
 }
 
 #[cfg(test)]

@@ -151,9 +151,13 @@ impl Cgroup {
         let Some(parent_dir) = open_if_there(self.root.as_fd(), parent)? else {
             return Ok(());
         };
-        // Deepest first: rmdir(2) of a cgroup with children is EBUSY.
-        below(self.dir.as_fd(), |at, name, _| remove_directory(at, name))?;
-        remove_directory(parent_dir.as_fd(), &CString::new(leaf)?)?;
+        let leaf = CString::new(leaf)?;
+        // EBUSY: it has children, which go first, the deepest before all. To look for those that
+        // hardly any container has costs 0.1 ms.
+        if unless(&[Errno::EBUSY], remove_directory(parent_dir.as_fd(), &leaf))?.is_none() {
+            below(self.dir.as_fd(), |at, name, _| remove_directory(at, name))?;
+            remove_directory(parent_dir.as_fd(), &leaf)?;
+        }
         if let (above, JEC) = split(parent) {
             // The directory `jec` goes with the last container, for nobody else would
             // take it away. EBUSY: another container is in it, so it stays.

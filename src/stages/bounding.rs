@@ -19,7 +19,7 @@ use crate::sys::credentials;
 pub fn run(init: &mut Init) -> Result<()> {
     let keep = init.plan.process.capabilities.bounding;
     for number in (0..64).filter(|number| keep >> number & 1 == 0) {
-        match credentials::drop_bounding(number, &name(number)) {
+        match credentials::drop_bounding(number, || name(number)) {
             // EINVAL: beyond the last capability of this kernel.
             Err(error) if error.is(Errno::EINVAL) => break,
             other => other?,

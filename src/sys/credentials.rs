@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid};
 
-use super::record::{record, record_as};
+use super::record::{Lazy, record, record_as};
 use crate::error::Result;
 
 /// setgroups(2).
@@ -42,10 +42,10 @@ pub fn keep_capabilities() -> Result<()> {
 }
 
 /// prctl(2) PR_CAPBSET_DROP, for the capability of this number. EINVAL: the kernel has none such.
-pub fn drop_bounding(number: u8, name: &str) -> Result<()> {
+pub fn drop_bounding(number: u8, name: impl Fn() -> String) -> Result<()> {
     // SAFETY: only numbers are passed.
     let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number)) };
-    record("prctl", format_args!("PR_CAPBSET_DROP, {name}"), Errno::result(result))
+    record("prctl", format_args!("PR_CAPBSET_DROP, {}", Lazy(name)), Errno::result(result))
 }
 
 /// capset(2): permitted, effective and inheritable in one call, as masks over

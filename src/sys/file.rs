@@ -1,7 +1,7 @@
 //! Files and directories, always relative to a descriptor.
 
 use std::ffi::{CStr, CString};
-use std::fmt::Arguments;
+use std::fmt::{Arguments, Debug, Display};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -10,7 +10,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags};
 
-use super::record::{errno, record, record_as, record_fd};
+use super::record::{Lazy, errno, record, record_as, record_fd};
 use crate::error::Result;
 
 /// The working directory, where a call takes a directory: for paths of the host.
@@ -20,15 +20,18 @@ pub const HERE: BorrowedFd<'static> = AT_FDCWD;
 pub const PLACE: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
 /// A directory argument, as strace shows it.
-pub(super) fn dir(fd: BorrowedFd<'_>) -> String {
-    if fd.as_raw_fd() == libc::AT_FDCWD { "AT_FDCWD".into() } else { fd.as_raw_fd().to_string() }
+pub(super) fn dir(fd: BorrowedFd<'_>) -> impl Display {
+    let number = fd.as_raw_fd();
+    Lazy(move || if number == libc::AT_FDCWD { "AT_FDCWD".into() } else { number.to_string() })
 }
 
 /// Flags as `A|B`; `0` when there are none.
-pub(super) fn flags<F: std::fmt::Debug>(flags: &F) -> String {
-    let text = format!("{flags:?}");
-    let inside = text.find('(').map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
-    if inside.is_empty() || inside == "0x0" { "0".into() } else { inside.replace(" | ", "|") }
+pub(super) fn flags<F: Debug>(flags: &F) -> impl Display {
+    Lazy(move || {
+        let text = format!("{flags:?}");
+        let inside = text.find('(').map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
+        if inside.is_empty() || inside == "0x0" { "0".into() } else { inside.replace(" | ", "|") }
+    })
 }
 
 /// openat(2) for paths of the host. `O_CLOEXEC` is always added.

@@ -6,6 +6,7 @@
 //! all go through syscall(2). Constants are those of <linux/mount.h>.
 
 use std::ffi::CStr;
+use std::fmt::Display;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 pub use libc::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
@@ -13,7 +14,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 
 use super::file::{dir, flags};
-use super::record::{descriptor, record, record_as, record_fd};
+use super::record::{Lazy, descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
 /// open_tree(2) and mount_setattr(2): with everything mounted below.
@@ -34,10 +35,12 @@ const ATTRIBUTE_NAMES: [(u64, &str); 9] = [
 ];
 
 /// The names of MOUNT_ATTR_* bits, joined by `|`; `0` when there are none.
-fn names(attributes: u64) -> String {
-    let set = ATTRIBUTE_NAMES.iter().filter(|(bit, _)| attributes & bit != 0);
-    let words: Vec<_> = set.map(|(_, name)| *name).collect();
-    if words.is_empty() { "0".into() } else { words.join("|") }
+fn names(attributes: u64) -> impl Display {
+    Lazy(move || {
+        let set = ATTRIBUTE_NAMES.iter().filter(|(bit, _)| attributes & bit != 0);
+        let words: Vec<_> = set.map(|(_, name)| *name).collect();
+        if words.is_empty() { "0".into() } else { words.join("|") }
+    })
 }
 
 /// open_tree(2) of a path: `OPEN_TREE_CLONE` makes a detached copy, as a bind mount would be.
@@ -137,7 +140,8 @@ pub fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<(
     // SAFETY: `path` is NUL-terminated, `attributes` is a whole struct of the size given.
     let result = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, name, bits, changed, size) };
     let (set, clear) = (names(change.set), names(change.clear));
-    let propagation = flags(&MsFlags::from_bits_retain(change.propagation));
+    let propagation = MsFlags::from_bits_retain(change.propagation);
+    let propagation = flags(&propagation);
     let changes = format_args!("set={set}, clear={clear}, propagation={propagation}");
     let args = format_args!("{}, {path:?}, {word}, {changes}", dir(at));
     record("mount_setattr", args, Errno::result(result))

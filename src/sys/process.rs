@@ -1,6 +1,7 @@
 //! Processes: making them, watching them, becoming another program.
 
 use std::ffi::{CStr, CString};
+use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -10,7 +11,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::file::flags;
-use super::record::{again, descriptor, record, record_as, record_fd};
+use super::record::{Lazy, again, descriptor, record, record_as, record_fd};
 use super::signal::{READ, watch};
 use crate::error::{Result, unless};
 
@@ -211,8 +212,8 @@ pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
 }
 
 /// Kinds of namespaces as unshare(2) spells them; nix has no name for the time namespace.
-pub fn kinds(namespaces: CloneFlags) -> String {
-    flags(&namespaces).replace("0x80", "CLONE_NEWTIME")
+pub fn kinds(namespaces: CloneFlags) -> impl Display {
+    Lazy(move || flags(&namespaces).to_string().replace("0x80", "CLONE_NEWTIME"))
 }
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
