@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{World, for_me, sh, until};
-use trace::{Act, INIT, trace};
+use trace::{Act, INIT, JEC, trace};
 
 /// Field 22 of /proc/PID/stat.
 fn start_time(pid: i32) -> u64 {
@@ -45,6 +45,32 @@ fn a_container_is_not_called_running_before_execve() {
         Act::Go
     });
     assert_eq!(at_execve, Some("created".into()));
+}
+
+#[test]
+fn a_program_that_has_ended_before_start_looks_has_run() {
+    let world = World::new();
+    let id = world.id("b");
+    world.create(&world.bundle("running", sh("true")), &id).ok();
+    let pid = fs::read_to_string(world.path("pid")).expect("the pid file");
+    let name = || fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let own = name();
+    let gone = || !fs::exists(format!("/proc/{pid}")).expect("proc");
+    let mut start = world.jec();
+    start.args(["start", &id]).stdout(Stdio::null());
+    start.stderr(fs::File::create(world.path("err")).expect("a file"));
+    // Until whoever is its parent now has waited for it, too.
+    let traced = trace(start, Duration::from_secs(60), |call| {
+        if call.role == JEC && call.number == libc::SYS_openat && name() != own {
+            until("nothing is left of the program", gone);
+        }
+        Act::Go
+    });
+    let err = fs::read_to_string(world.path("err")).expect("err");
+    assert_eq!((traced.code, &*err), (0, ""));
+    assert!(world.tell(&["state", &id]).ok().out.contains("\"stopped\""));
+    world.delete(&[&id]).ok();
+    world.assert_clean();
 }
 
 #[test]

@@ -10,8 +10,10 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+
 use super::session;
-use crate::error::Result;
+use crate::error::{Result, unless};
 use crate::sides::{Process, Runtime};
 use crate::state::Status;
 use crate::sys::file;
@@ -38,7 +40,11 @@ fn check_started(runtime: &Runtime, pid: i32) -> Result<()> {
     let name = format!("({}) ", session::NAME.to_string_lossy());
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        let stat = file::read_file(runtime.proc.as_fd(), &path, 4096)?;
+        // Gone: it has run already, and whoever is its parent by now has waited for it.
+        let stat = file::read_file(runtime.proc.as_fd(), &path, 4096);
+        let Some(stat) = unless(&[Errno::ENOENT, Errno::ESRCH], stat)? else {
+            break;
+        };
         match stat.split_once(&name) {
             None => break,
             Some((_, rest)) if rest.starts_with('Z') => return Err(runtime.unanswered("init")),
