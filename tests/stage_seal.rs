@@ -7,7 +7,7 @@ mod trace;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -26,16 +26,25 @@ fn door(pid: i32) -> File {
     File::open(format!("/proc/{pid}/exe")).expect("the file a process of ours runs from")
 }
 
+/// What a process runs from. After vfork(2) a child is for a moment still what its parent is.
+fn runs_from(pid: i32) -> PathBuf {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let own = std::env::current_exe().expect("this program");
+    if path == own { PathBuf::new() } else { path }
+}
+
 #[test]
 fn the_file_of_a_plain_process_can_be_overwritten_through_its_proc_entry() {
     let world = World::new();
     let program = world.path("program");
     fs::copy("/bin/sleep", &program).expect("a copy");
     let sleeper = Canary::of(Command::new(&program).arg("300"));
+    common::until("it runs", || runs_from(sleeper.pid()) == program);
     let held = door(sleeper.pid());
     drop(sleeper);
     // ETXTBSY, until the kernel has let go of the last of the process.
-    common::until("nothing protects it", || overwrite(&held).is_ok());
+    let busy = |error: &io::Error| assert_eq!(error.raw_os_error(), Some(libc::ETXTBSY), "{error}");
+    common::until("nothing protects it", || overwrite(&held).inspect_err(busy).is_ok());
     assert!(fs::read(&program).expect("the program").starts_with(b"owned"));
 }
 
@@ -52,8 +61,10 @@ fn the_file_of_jec_cannot() {
     let mut jec = command.spawn().expect("jec");
     let pid = i32::try_from(jec.id()).expect("a pid");
     // Sealed as soon as it is called by the name of the copy: it has no path any more.
-    let path = || fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    common::until("jec runs from its copy", || path() != program && path() != Path::new(""));
+    common::until("jec runs from its copy", || {
+        let path = runs_from(pid);
+        path != program && path != Path::new("")
+    });
     let held = door(pid);
     drop(jec.stdin.take());
     jec.wait().expect("its end");
