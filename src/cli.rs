@@ -7,6 +7,7 @@
 mod container;
 mod engine;
 mod exec;
+mod later;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
+pub use later::Later;
 
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
@@ -73,17 +75,17 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a command in a new container, and remove the container at its end
-    Run(Box<RunArgs>),
+    Run(Later<RunArgs>),
     /// Print the config.json that the same flags of `jec run` stand for
-    Spec(Box<SpecArgs>),
+    Spec(Later<SpecArgs>),
     /// Make a container from a bundle; its program waits for `start`
-    Create(Box<CreateArgs>),
+    Create(Later<CreateArgs>),
     /// Start the program of a created container
     Start(IdArgs),
     /// Print the state of a container, as JSON
     State(IdArgs),
     /// Run a further command in a running container
-    Exec(Box<ExecArgs>),
+    Exec(Later<ExecArgs>),
     /// Send a signal to a container
     Kill(KillArgs),
     /// Remove what is left of a container
@@ -102,7 +104,7 @@ pub enum Command {
     Resume(IdArgs),
     /// Change the limits of a container
     #[command(hide = true)]
-    Update(Box<UpdateArgs>),
+    Update(Later<UpdateArgs>),
     /// Print what a container uses, and when it runs out of memory, as lines of JSON
     #[command(hide = true)]
     Events(EventsArgs),
@@ -327,7 +329,7 @@ mod tests {
     fn only_flags_that_make_the_container_count_as_given() {
         let line = "jec run --explain --keep --root /x -m 1M --no-tty --cap-add ALL c1";
         let Command::Run(run) = parsed(line).unwrap().command else { panic!() };
-        let mut given = run.container.given;
+        let mut given = run.0.container.given;
         given.sort();
         assert_eq!(given, ["--cap-add", "--memory", "--no-tty"]);
     }

@@ -50,7 +50,7 @@ impl Terminal {
             return Ok(None);
         };
         drop(theirs);
-        let (_, mut received) = socket::receive(ours.as_fd(), 64)?;
+        let (_, mut received) = socket::receive(ours.as_fd())?;
         let Some(master) = received.pop() else {
             return Err(Error::differs("the console", "a descriptor", "none"));
         };
@@ -164,7 +164,7 @@ impl UserTerminal {
             drop(line.take());
             drop(attributes::set_name(c"jec:[TERMINAL]"));
             drop(attributes::setsid());
-            let killed = socket::receive(theirs.as_fd(), 16).is_ok_and(|(word, _)| word.is_empty());
+            let killed = socket::receive(theirs.as_fd()).is_ok_and(|(word, _)| word.is_empty());
             if killed {
                 drop(terminal::set_modes(std::io::stdin().as_fd(), &modes));
             }

@@ -62,7 +62,7 @@ fn namespace_with(proc: BorrowedFd, maps: &IdMaps) -> Result<OwnedFd> {
     let holder = process::clone3(CloneFlags::CLONE_NEWUSER, &CloneInto::default(), || {
         drop(ours.take());
         // Ends when jec lets go of its end, or dies.
-        let status = u8::from(socket::receive(theirs.as_fd(), 1).is_err());
+        let status = u8::from(socket::receive(theirs.as_fd()).is_err());
         process::exit_now(status)
     })?;
     let namespace = id_map::write_maps(proc, holder.pid, maps, MapWriter::Privileged)

@@ -79,7 +79,7 @@ fn variable(env: &[CString], name: &str) -> Option<String> {
 fn home(init: &Init) -> Result<String> {
     let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
     let text = match file::open_in_root(init.root()?, c"/etc/passwd", how, 0) {
-        Ok(passwd) => file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT),
+        Ok(passwd) => file::read_all(&passwd, c"/etc/passwd", PASSWD_LIMIT),
         // Not for this user, or a link in a circle: then nobody has a home there either.
         Err(error) if absent(&error) || error.is(Errno::EACCES) || error.is(Errno::ELOOP) => {
             return Ok("/".into());

@@ -30,8 +30,9 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     let child = clone3(new, &CloneInto { cgroup: None, beside: true }, || {
         let (proc, baton) = (middle.proc.clone(), std::mem::take(&mut middle.baton));
         let (filter, console) = (middle.filter.take(), middle.console.take());
-        let (gate, rests, root, program) = (middle.gate.take(), false, joined.take(), None);
-        let init = Init { plan, proc, baton, root, filter, console, gate, rests, program };
+        let (gate, rests, root) = (middle.gate.take(), false, joined.take());
+        let (ignored, program) = (0, None);
+        let init = Init { plan, proc, baton, root, filter, console, gate, rests, ignored, program };
         walk::live(init, rows)
     })?;
     middle.baton.pid = child.pid;

@@ -15,16 +15,6 @@ static SINK: AtomicI32 = AtomicI32::new(-1);
 /// Whether that is a terminal, where a stage's name can be bold.
 static COLOUR: AtomicBool = AtomicBool::new(false);
 
-/// An argument that is made into text only when somebody reads it: a start has 400 calls,
-/// and to write down the flags of each costs 0.1 ms.
-pub struct Lazy<F: Fn() -> String>(pub F);
-
-impl<F: Fn() -> String> Display for Lazy<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(&(self.0)())
-    }
-}
-
 /// Ends the wrapper of a call that tells nothing but its success, shown as 0.
 pub fn record<T>(name: &str, args: Arguments, result: nix::Result<T>) -> Result<()> {
     record_as(name, args, result, |_| 0).map(drop)
