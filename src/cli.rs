@@ -142,6 +142,12 @@ pub struct RunArgs {
     /// Remove the container at its end: what jec does anyway without --keep
     #[arg(long, conflicts_with = "keep")]
     pub rm: bool,
+    /// Print at the end what each step took, from when jec runs from its sealed copy
+    #[arg(long)]
+    pub time: bool,
+    /// What --time tells, as JSON
+    #[arg(long, requires = "time")]
+    pub json: bool,
     /// What makes the container.
     #[command(flatten)]
     pub container: ContainerFlags,

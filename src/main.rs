@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use jec::cli::{self, Cli, Command};
 use jec::commands::create::seal;
-use jec::commands::{self, open_proc};
+use jec::commands::{self, open_proc, time};
 use jec::error::Failure;
 use jec::log;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
-        Command::Run(args) => commands::run::run(&cli.global, args),
+        Command::Run(args) => time::told(args, || commands::run::run(&cli.global, args)),
         Command::Spec(args) => commands::spec::run(args),
         Command::Create(args) => commands::create::run(&cli.global, args),
         Command::Start(args) => commands::start::run(&cli.global, args),

@@ -219,6 +219,7 @@ const BUDGETS: [(&str, usize, &[&str]); 5] = [
             "src/sys/arguments",
             "src/sys/record",
             "src/commands/stages",
+            "src/commands/time",
         ],
     ),
     (

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::create::{RESTING, begin, end, grantable, outcome, prepare};
-use super::machine;
+use super::{machine, time};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
 use crate::error::{Error, Failure, Result};
@@ -22,6 +22,7 @@ use crate::sys::{Recorder, terminal};
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let proc = begin(args.making.explain, args.making.preserve_fds)?;
+    Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
@@ -48,6 +49,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
 /// may be gone already: `jec delete --force` has ended the program.
 fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
     walk::runtime(runtime, runtime.rows)?;
+    Recorder::moment("program-runs", "init");
     if args.detach {
         return Ok(0);
     }
@@ -76,6 +78,7 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
     };
     plan.grant_at_most(grantable(proc.as_fd(), plan.namespaces.has_user())?);
     args.making.apply(&mut plan)?;
+    time::refuse_other_clocks(args, &plan)?;
     let needs_socket = args.detach && plan.process.terminal && args.making.console_socket.is_none();
     if needs_socket {
         let problem =

@@ -66,8 +66,9 @@ fn failure(stage: &Stage, error: Error) -> Failure {
     Failure { place: Some(place), error }
 }
 
-/// The line of `--explain` above the calls of a stage.
+/// The line of `--explain` above the calls of a stage, and its beginning for `--time`.
 fn explain(stage: &Stage) {
+    Recorder::moment(stage.name, stage.side());
     if Recorder::is_on() {
         Recorder::stage(stage.name, stage.side(), stage.what, stage.why_here());
     }
