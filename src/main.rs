@@ -11,7 +11,7 @@ use jec::log;
 fn main() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
     if cli::makes_a_process(&line) {
-        // To parse the line costs 0.4 ms, and to be sealed is to begin anew: so it comes first.
+        // To parse the line costs 0.2 ms, and to be sealed is to begin anew: so it comes first.
         // Where it fails, it fails again when there is a log to tell it to.
         drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc)));
     }

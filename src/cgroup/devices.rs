@@ -11,8 +11,9 @@
 //! letters r, w, m on its own. That is settled here, once for each device that
 //! a rule names, so that the program only looks the device up: it asks for the
 //! kind, then for the major, then for the minor, and then knows which letters
-//! are allowed. A rule after the other, it took the verifier of the kernel four
-//! times as long: 0.3 ms of each start.
+//! are allowed. Asked one rule after the other (99 instructions for the
+//! default rules, now 27), the kernel's verifier took five times as long: 0.6 ms
+//! more for each start.
 //!
 //! ```text
 //!       r2 = kind   r3 = access   r4 = major   r5 = minor

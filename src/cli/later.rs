@@ -6,7 +6,7 @@ use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
 /// The arguments of one command. To describe those of all commands to clap, of which one is
-/// meant, takes 0.3 ms and a quarter of jec's memory.
+/// meant, costs 0.1 ms and 13 pages of memory.
 #[derive(Debug)]
 pub struct Later<T>(pub Box<T>);
 
