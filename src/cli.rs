@@ -81,41 +81,41 @@ pub enum Command {
     /// Make a container from a bundle; its program waits for `start`
     Create(Later<CreateArgs>),
     /// Start the program of a created container
-    Start(IdArgs),
+    Start(Later<IdArgs>),
     /// Print the state of a container, as JSON
-    State(IdArgs),
+    State(Later<IdArgs>),
     /// Run a further command in a running container
     Exec(Later<ExecArgs>),
     /// Send a signal to a container
-    Kill(KillArgs),
+    Kill(Later<KillArgs>),
     /// Remove what is left of a container
-    Delete(DeleteArgs),
+    Delete(Later<DeleteArgs>),
     /// List the containers
     #[command(hide = true)]
-    List(ListArgs),
+    List(Later<ListArgs>),
     /// Show the processes of a container
     #[command(hide = true)]
-    Ps(PsArgs),
+    Ps(Later<PsArgs>),
     /// Stop all processes of a container where they are
     #[command(hide = true)]
-    Pause(IdArgs),
+    Pause(Later<IdArgs>),
     /// Let the processes of a paused container go on
     #[command(hide = true)]
-    Resume(IdArgs),
+    Resume(Later<IdArgs>),
     /// Change the limits of a container
     #[command(hide = true)]
     Update(Later<UpdateArgs>),
     /// Print what a container uses, and when it runs out of memory, as lines of JSON
     #[command(hide = true)]
-    Events(EventsArgs),
+    Events(Later<EventsArgs>),
     /// Print what jec can do, as the specification's JSON
     #[command(hide = true)]
     Features,
     /// List the steps of a container's life, or explain one of them
-    Stages(StagesArgs),
+    Stages(Later<StagesArgs>),
     /// Be process 1 of a container: reap orphans, pass signals on
     #[command(hide = true)]
-    Init(InitArgs),
+    Init(Later<InitArgs>),
 }
 
 /// `jec run`
