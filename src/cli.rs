@@ -7,6 +7,7 @@
 mod container;
 mod engine;
 mod exec;
+mod later;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
+pub use later::Later;
 
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
@@ -73,47 +75,47 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a command in a new container, and remove the container at its end
-    Run(Box<RunArgs>),
+    Run(Later<RunArgs>),
     /// Print the config.json that the same flags of `jec run` stand for
-    Spec(Box<SpecArgs>),
+    Spec(Later<SpecArgs>),
     /// Make a container from a bundle; its program waits for `start`
-    Create(Box<CreateArgs>),
+    Create(Later<CreateArgs>),
     /// Start the program of a created container
-    Start(IdArgs),
+    Start(Later<IdArgs>),
     /// Print the state of a container, as JSON
-    State(IdArgs),
+    State(Later<IdArgs>),
     /// Run a further command in a running container
-    Exec(Box<ExecArgs>),
+    Exec(Later<ExecArgs>),
     /// Send a signal to a container
-    Kill(KillArgs),
+    Kill(Later<KillArgs>),
     /// Remove what is left of a container
-    Delete(DeleteArgs),
+    Delete(Later<DeleteArgs>),
     /// List the containers
     #[command(hide = true)]
-    List(ListArgs),
+    List(Later<ListArgs>),
     /// Show the processes of a container
     #[command(hide = true)]
-    Ps(PsArgs),
+    Ps(Later<PsArgs>),
     /// Stop all processes of a container where they are
     #[command(hide = true)]
-    Pause(IdArgs),
+    Pause(Later<IdArgs>),
     /// Let the processes of a paused container go on
     #[command(hide = true)]
-    Resume(IdArgs),
+    Resume(Later<IdArgs>),
     /// Change the limits of a container
     #[command(hide = true)]
-    Update(Box<UpdateArgs>),
+    Update(Later<UpdateArgs>),
     /// Print what a container uses, and when it runs out of memory, as lines of JSON
     #[command(hide = true)]
-    Events(EventsArgs),
+    Events(Later<EventsArgs>),
     /// Print what jec can do, as the specification's JSON
     #[command(hide = true)]
     Features,
     /// List the steps of a container's life, or explain one of them
-    Stages(StagesArgs),
+    Stages(Later<StagesArgs>),
     /// Be process 1 of a container: reap orphans, pass signals on
     #[command(hide = true)]
-    Init(InitArgs),
+    Init(Later<InitArgs>),
 }
 
 /// `jec run`
@@ -140,6 +142,12 @@ pub struct RunArgs {
     /// Remove the container at its end: what jec does anyway without --keep
     #[arg(long, conflicts_with = "keep")]
     pub rm: bool,
+    /// Print at the end what each step took, from when jec runs from its sealed copy
+    #[arg(long)]
+    pub time: bool,
+    /// What --time tells, as JSON
+    #[arg(long, requires = "time")]
+    pub json: bool,
     /// What makes the container.
     #[command(flatten)]
     pub container: ContainerFlags,
@@ -327,7 +335,7 @@ mod tests {
     fn only_flags_that_make_the_container_count_as_given() {
         let line = "jec run --explain --keep --root /x -m 1M --no-tty --cap-add ALL c1";
         let Command::Run(run) = parsed(line).unwrap().command else { panic!() };
-        let mut given = run.container.given;
+        let mut given = run.0.container.given;
         given.sort();
         assert_eq!(given, ["--cap-add", "--memory", "--no-tty"]);
     }

@@ -50,7 +50,7 @@ impl Terminal {
         let Some(ours) = runtime.console.take() else {
             return Ok(None);
         };
-        let (_, mut received) = socket::receive(ours.as_fd(), 64)?;
+        let (_, mut received) = socket::receive(ours.as_fd())?;
         let Some(master) = received.pop() else {
             return Err(Error::differs("the console", "a descriptor", "none"));
         };

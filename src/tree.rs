@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
-use nix::sys::stat::SFlag;
+use nix::sys::stat::{FileStat, SFlag};
 
 use crate::error::{Error, Result, unless};
 use crate::sys::file;
@@ -30,6 +30,14 @@ pub enum Kind {
     Directory,
     /// A regular file, or anything else that is no directory.
     File,
+}
+
+impl Kind {
+    /// What was opened.
+    pub fn of(stat: &FileStat) -> Self {
+        let is_directory = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
+        if is_directory { Self::Directory } else { Self::File }
+    }
 }
 
 /// Opens `path` inside `root` as a handle (O_PATH), which can be mounted onto
@@ -58,7 +66,10 @@ pub fn place(root: BorrowedFd, path: &CStr, kind: Kind) -> Result<OwnedFd> {
         }
         let (directory, name) = (place.as_ref().map_or(root, AsFd::as_fd), c_string(&name)?);
         match file::readlinkat(directory, &name) {
-            Ok(_) if links == MAX_LINKS => return Err(loop_of_links(path)),
+            Ok(_) if links == MAX_LINKS => {
+                let problem = "leads through more than 40 symbolic links";
+                return Err(Error::config(path.to_string_lossy(), problem));
+            }
             Ok(target) => {
                 links += 1;
                 way.pop();
@@ -94,13 +105,13 @@ pub fn entry(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
 }
 
 /// Refuses a place that is the root itself: what is mounted on it would lie
-/// beside `/`, where no path leads, and the root would stay as it was.
-pub fn below(root: BorrowedFd, place: BorrowedFd, path: &CStr) -> Result<()> {
+/// beside `/`, where no path leads, and the root would stay as it was. What it is instead.
+pub fn below(root: BorrowedFd, place: BorrowedFd, path: &CStr) -> Result<Kind> {
     let (root, place) = (file::fstat(root)?, file::fstat(place)?);
     if (root.st_dev, root.st_ino) == (place.st_dev, place.st_ino) {
         return Err(root_itself(path));
     }
-    Ok(())
+    Ok(Kind::of(&place))
 }
 
 /// One name below a directory that we hold, which must not be a link.
@@ -124,8 +135,4 @@ fn c_string(path: impl AsRef<OsStr>) -> Result<CString> {
 
 fn root_itself(path: &CStr) -> Error {
     Error::config(path.to_string_lossy(), "names the root itself, not something below it")
-}
-
-fn loop_of_links(path: &CStr) -> Error {
-    Error::config(path.to_string_lossy(), "leads through more than 40 symbolic links")
 }

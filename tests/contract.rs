@@ -208,12 +208,19 @@ fn is_function(line: &str) -> bool {
 /// plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
 const BUDGETS: [(&str, usize, &[&str]); 5] = [
-    ("the command line", 2450, &["src/cli", "src/plan/flags"]),
+    ("the command line", 2475, &["src/cli", "src/plan/flags"]),
     ("reading config.json", 1550, &["src/plan/config"]),
     (
         "explaining",
-        450,
-        &["src/advice", "src/stages/order", "src/sys/record", "src/commands/stages"],
+        575,
+        &[
+            "src/advice",
+            "src/stages/order",
+            "src/sys/arguments",
+            "src/sys/record",
+            "src/commands/stages",
+            "src/commands/time",
+        ],
     ),
     (
         "what engines ask for",

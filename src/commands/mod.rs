@@ -15,6 +15,7 @@ pub mod spec;
 pub mod stages;
 pub mod start;
 pub mod state;
+pub mod time;
 pub mod update;
 
 use std::os::fd::{AsFd, OwnedFd};

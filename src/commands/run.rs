@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::create::{RESTING, begin, check_terminal, end, prepare};
-use super::machine;
+use super::{machine, time};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
 use crate::error::{Failure, Result};
@@ -25,6 +25,7 @@ const FOREGROUND: [Command; 4] = [Command::Create, Command::Each, Command::Start
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let proc = begin(args.making.explain, args.making.preserve_fds)?;
+    Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
@@ -46,6 +47,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
 /// may be gone already: `jec delete --force` has ended the program.
 fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
     walk(runtime, runtime.rows)?;
+    Recorder::moment("program-runs", "init");
     if args.detach {
         return Ok(0);
     }
@@ -72,6 +74,7 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
     args.making.apply(&mut plan, proc.as_fd())?;
+    time::refuse_other_clocks(args, &plan)?;
     check_terminal(&mut plan.process, args.detach, args.making.console_socket.as_deref())?;
     Ok(plan)
 }

@@ -83,8 +83,7 @@ fn newer(profile: &Profile, first: u32) -> Action {
 
 /// Every rule of every number, sorted by number, else in the order of the profile.
 fn verdicts<'a>(profile: &'a Profile, abi: &Abi) -> Vec<Verdict<'a>> {
-    let mut numbers = HashMap::with_capacity(512);
-    numbers.extend(abi.calls());
+    let numbers: HashMap<_, _> = abi.calls().collect();
     let mut verdicts = Vec::with_capacity(512);
     let mut add = |name: &str, action, conditions| {
         if let Some(&number) = numbers.get(name) {

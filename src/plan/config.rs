@@ -171,7 +171,7 @@ fn read(bundle: BorrowedFd, shown: &str) -> Result<String> {
     if kind != SFlag::S_IFREG {
         return Err(Error::config(shown, "is not a regular file"));
     }
-    file::read_all(file, c"config.json", LIMIT).map_err(refused)
+    file::read_all(&file, c"config.json", LIMIT).map_err(refused)
 }
 
 /// The newest version whose properties are known here.

@@ -11,9 +11,6 @@ use crate::error::{Error, Failure, Result};
 use crate::sides::needed;
 use crate::sys::socket;
 
-/// A word may be as long as an error with its arguments, of which 1,000 letters are told.
-const ROOM: usize = 8 * 1024;
-
 /// What is heard.
 #[derive(Debug)]
 pub enum Word {
@@ -64,13 +61,13 @@ impl Baton {
     /// Says Fail.
     pub fn fail(&self, failure: &Failure) -> Result<()> {
         let mut bytes = serde_json::to_vec(failure).unwrap_or_default();
-        bytes.truncate(ROOM);
+        bytes.truncate(socket::ROOM);
         socket::send(self.socket()?, &bytes, &[])
     }
 
     /// Waits for a word. What arrives is four bytes (Go) or JSON (Fail).
     pub fn take(&mut self) -> Result<Word> {
-        let (bytes, descriptors) = socket::receive(self.socket()?, ROOM)?;
+        let (bytes, descriptors) = socket::receive(self.socket()?)?;
         self.descriptors.extend(descriptors);
         if let Ok(pid) = <[u8; 4]>::try_from(&*bytes) {
             self.pid = i32::from_ne_bytes(pid);

@@ -27,6 +27,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         }
     }
     let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
+    init.ignored = mask(&status, "SigIgn:")?;
     for (name, line, wanted) in [
         ("bounding", "CapBnd:", wanted.bounding),
         ("effective", "CapEff:", wanted.effective),

@@ -13,7 +13,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::sys::stat::{SFlag, makedev};
+use nix::sys::stat::{FileStat, SFlag, makedev};
 
 use super::mounts;
 use crate::error::{Error, Result, unless};
@@ -56,8 +56,9 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
         Ok(()) => {
             let node = tree::step(directory.as_fd(), &name)?;
             // In a directory that others write to, the name can be another file's by now.
-            check(node.as_fd(), device)?;
-            file::fchown(node.as_fd(), device.uid, device.gid)
+            let made = check(node.as_fd(), device)?;
+            let is_owner = (made.st_uid, made.st_gid) == (device.uid, device.gid);
+            if is_owner { Ok(()) } else { file::fchown(node.as_fd(), device.uid, device.gid) }
         }
         // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
         Err(error) if error.is(Errno::EPERM) || error.is(Errno::EEXIST) => bind(root, device),
@@ -74,12 +75,12 @@ fn bind(root: BorrowedFd, device: &Device) -> Result<()> {
     mount::move_mount(node.as_fd(), place.as_fd())
 }
 
-/// Whether a descriptor is the device of these numbers.
-pub fn check(node: BorrowedFd, device: &Device) -> Result<()> {
+/// Whether a descriptor is the device of these numbers; whose it is.
+pub fn check(node: BorrowedFd, device: &Device) -> Result<FileStat> {
     let stat = file::fstat(node)?;
     let number = makedev(device.major.into(), device.minor.into());
     if stat.st_mode & SFlag::S_IFMT.bits() == device.kind as u32 && stat.st_rdev == number {
-        return Ok(());
+        return Ok(stat);
     }
     let wanted = format!("device {}:{}", device.major, device.minor);
     let found = format!("mode {:#o}, device {:#x}", stat.st_mode, stat.st_rdev);

@@ -10,10 +10,10 @@
 
 use std::os::fd::AsFd;
 
-use super::capabilities::mask;
 use crate::error::{Error, Result};
 use crate::sides::Init;
 use crate::sys::{attributes, file, signal};
+use crate::tree::Kind;
 
 /// Standard input, output and error.
 const KEPT: u32 = 3;
@@ -28,12 +28,11 @@ pub fn run(init: &mut Init) -> Result<()> {
     ] {
         // `jec run … </`: what is kept open must not be the way out either. It was
         // opened on the host, so everything above it is the host's.
-        if file::is_directory(stream)? {
+        if Kind::of(&file::fstat(stream)?) == Kind::Directory {
             let problem = "is a directory, through which the host could be reached";
             return Err(Error::config(name, problem));
         }
     }
     attributes::close_on_exec_from(KEPT + init.plan.process.preserved_fds)?;
-    let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
-    signal::reset(mask(&status, "SigIgn:")?)
+    signal::reset(init.ignored)
 }

@@ -17,7 +17,7 @@ use nix::sched::CloneFlags;
 
 use crate::error::{Error, Result, unless};
 use crate::sides::Middle;
-use crate::sys::{attributes, file, process};
+use crate::sys::{arguments, attributes, file, process};
 
 const NSFS_MAGIC: i64 = 0x6e73_6673; // <linux/magic.h>
 
@@ -58,7 +58,7 @@ fn open(kind: CloneFlags, path: &std::ffi::CStr) -> Result<OwnedFd> {
     }
     let found = process::namespace_kind(namespace.as_fd())?;
     if found != kind {
-        let (found, wanted) = (process::kinds(found), process::kinds(kind));
+        let (found, wanted) = (arguments::kinds(found), arguments::kinds(kind));
         return wrong(format!("{path:?} is a namespace of kind {found}, not {wanted}"));
     }
     Ok(namespace)

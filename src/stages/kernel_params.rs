@@ -35,7 +35,7 @@ fn set(proc: BorrowedFd, path: &CStr, value: &str) -> Result<()> {
     let parameter = file::openat2(sys.as_fd(), path, OFlag::O_WRONLY, below)?;
     file::write(parameter.as_fd(), value.as_bytes())?;
     let parameter = file::openat2(sys.as_fd(), path, OFlag::O_RDONLY, below)?;
-    let found = file::read_all(parameter, path, 64 * 1024)?;
+    let found = file::read_all(&parameter, path, 64 * 1024)?;
     // The kernel answers "1\t2\n" to what was written as "1 2".
     let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
     if words(&found) == words(value) {

@@ -20,7 +20,7 @@ use crate::plan::Device;
 use crate::sides::Init;
 use crate::sys::file;
 use crate::sys::mount::{self, AT_RECURSIVE, Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
-use crate::tree;
+use crate::tree::{self, Kind};
 
 /// Read-only paths, masked paths, and at last the root.
 pub fn run(init: &mut Init) -> Result<()> {
@@ -51,8 +51,7 @@ fn mask(root: BorrowedFd, paths: &[CString]) -> Result<()> {
         let Some(place) = tree::find(root, path)? else {
             continue;
         };
-        tree::below(root, place.as_fd(), path)?;
-        if !file::is_directory(place.as_fd())? {
+        if tree::below(root, place.as_fd(), path)? == Kind::File {
             mount::move_mount(null(root)?.as_fd(), place.as_fd())?;
             continue;
         }

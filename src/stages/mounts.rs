@@ -124,7 +124,9 @@ fn explained(fs: BorrowedFd, error: Error) -> Error {
 /// Sets what the configuration asks for, and reads it back.
 fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
     let wanted = entry.attributes;
-    if (wanted.set, wanted.clear) != (0, 0) {
+    // A new file system was born with its own.
+    let is_new = matches!(entry.kind, MountKind::New { .. });
+    if (wanted.set, wanted.clear) != (0, 0) && !is_new {
         let change = Change { set: wanted.set, clear: wanted.clear, ..Change::default() };
         mount::mount_setattr(made, change)?;
     }
@@ -151,10 +153,9 @@ pub fn set_propagation(mount: BorrowedFd, word: u64) -> Result<()> {
 
 /// Where: finds or makes the place, and joins the two.
 fn attach(root: BorrowedFd, made: BorrowedFd, entry: &Mount) -> Result<()> {
-    let directory = file::is_directory(made)?;
-    let kind = if directory { Kind::Directory } else { Kind::File };
-    let place = checked(root, tree::place(root, &entry.destination, kind)?, entry)?;
-    if file::is_directory(place.as_fd())? != directory {
+    let kind = Kind::of(&file::fstat(made)?);
+    let place = tree::place(root, &entry.destination, kind)?;
+    if tree::below(root, place.as_fd(), &entry.destination)? != kind {
         // move_mount(2) would only say EINVAL.
         let problem = match kind {
             Kind::Directory => "a directory cannot be mounted onto a file",
@@ -162,6 +163,7 @@ fn attach(root: BorrowedFd, made: BorrowedFd, entry: &Mount) -> Result<()> {
         };
         return Err(Error::config(format!("mounts: {:?}", entry.destination), problem));
     }
+    let place = checked(root, place, entry)?;
     if entry.copy_up {
         let has_own_mode = matches!(&entry.kind, MountKind::New { parameters, .. }
             if parameters.iter().any(|(key, _)| [c"mode", c"uid", c"gid"].contains(&&**key)));
@@ -176,7 +178,6 @@ fn attach(root: BorrowedFd, made: BorrowedFd, entry: &Mount) -> Result<()> {
 /// path that says so may land inside a proc file system (CVE-2019-16884).
 fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
     let destination = &entry.destination;
-    tree::below(root, place.as_fd(), destination)?;
     let is_trusted = matches!(&entry.kind, MountKind::New { fstype, .. }
         if [c"proc", c"sysfs"].contains(&&**fstype));
     if is_trusted {

@@ -79,7 +79,7 @@ fn home(init: &Init) -> Result<String> {
     let Some(passwd) = unless(&absent, passwd)? else {
         return Ok("/".into());
     };
-    let text = file::read_all(passwd, c"/etc/passwd", PASSWD_LIMIT)?;
+    let text = file::read_all(&passwd, c"/etc/passwd", PASSWD_LIMIT)?;
     let uid = init.plan.process.user.uid.to_string();
     let found = text.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();

@@ -31,7 +31,8 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     let child = clone3(new | CloneFlags::CLONE_PARENT, None, || {
         let (baton, handed) = (take(&mut middle.baton), take(&mut middle.handed));
         let (proc, root) = (middle.proc.clone(), joined.take());
-        walk::live(Init { plan, proc, baton, root, handed, rests: false, program: None }, rows)
+        let (rests, ignored, program) = (false, 0, None);
+        walk::live(Init { plan, proc, baton, root, handed, rests, ignored, program }, rows)
     })?;
     middle.baton.pid = child.pid;
     Ok(())

@@ -33,10 +33,7 @@ pub fn walk<P: Process>(side: &mut P, rows: &[&'static Stage]) -> Result<(), Fai
         if let Some(before) = rows[..at].last().filter(|before| foreign(before)) {
             take(side, before)?;
         }
-        // The line of `--explain` above the calls of a stage.
-        if Recorder::is_on() {
-            Recorder::stage(stage.name, stage.side(), stage.what, stage.why_here());
-        }
+        explain(stage);
         if !arrived {
             arrived = true;
             side.arrive().map_err(place)?;
@@ -63,6 +60,14 @@ fn take<P: Process>(side: &mut P, before: &Stage) -> Result<(), Failure> {
 /// Adds the place to an error.
 fn failure(stage: &Stage, error: Error) -> Failure {
     Failure { stage: Some(stage.name.into()), error }
+}
+
+/// The line of `--explain` above the calls of a stage, and its beginning for `--time`.
+fn explain(stage: &Stage) {
+    Recorder::moment(stage.name, stage.side());
+    if Recorder::is_on() {
+        Recorder::stage(stage.name, stage.side(), stage.what, stage.why_here());
+    }
 }
 
 /// The whole life of Middle, or of Init: its rows, of which Init's last becomes the

@@ -5,7 +5,8 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid};
 
-use super::record::{Lazy, record, record_as};
+use super::arguments::Lazy;
+use super::record::{record, record_as};
 use crate::error::Result;
 
 /// setgroups(2).

@@ -1,8 +1,7 @@
 //! Files and directories, always relative to a descriptor.
 
 use std::ffi::{CStr, CString};
-use std::fmt::{Arguments, Debug, Display};
-use std::io::ErrorKind;
+use std::fmt::Arguments;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -10,7 +9,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags};
 
-use super::record::{Lazy, errno, record, record_as, record_fd};
+use super::arguments::{dir, flags};
+use super::record::{again, record, record_as, record_fd};
 use crate::error::Result;
 
 /// The working directory, where a call takes a directory: for paths of the host.
@@ -18,21 +18,6 @@ pub const HERE: BorrowedFd<'static> = AT_FDCWD;
 
 /// How to hold a directory that paths are looked up from.
 pub const PLACE: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
-
-/// A directory argument, as strace shows it.
-pub(super) fn dir(fd: BorrowedFd<'_>) -> impl Display {
-    let number = fd.as_raw_fd();
-    Lazy(move || if number == libc::AT_FDCWD { "AT_FDCWD".into() } else { number.to_string() })
-}
-
-/// Flags as `A|B`; `0` when there are none.
-pub(super) fn flags<F: Debug>(flags: &F) -> impl Display {
-    Lazy(move || {
-        let text = format!("{flags:?}");
-        let inside = text.find('(').map_or(&*text, |at| text[at + 1..].trim_end_matches(')'));
-        if inside.is_empty() || inside == "0x0" { "0".into() } else { inside.replace(" | ", "|") }
-    })
-}
 
 /// openat(2) for paths of the host. `O_CLOEXEC` is always added.
 pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
@@ -189,27 +174,25 @@ pub fn write_file(at: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
 /// Reads the file `name` below `at` whole, up to `limit` bytes; more is EFBIG.
 pub fn read_file(at: BorrowedFd, name: &CStr, limit: usize) -> Result<String> {
     let file = openat(at, name, OFlag::O_RDONLY, 0)?;
-    read_all(file, name, limit)
+    read_all(&file, name, limit)
 }
 
 /// Reads an open file to its end, up to `limit` bytes; more is EFBIG, no UTF-8 is EILSEQ.
-pub fn read_all(file: OwnedFd, name: &CStr, limit: usize) -> Result<String> {
-    use std::io::Read;
-    // Most files here fit into a page: one read(2), and one more for the end.
-    let mut text = String::with_capacity(4096.min(limit + 1));
-    let result = std::fs::File::from(file).take(limit as u64 + 1).read_to_string(&mut text);
-    let result = match result {
-        Ok(count) if count > limit => Err(Errno::EFBIG),
-        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Errno::EILSEQ),
-        other => other.map_err(errno),
+pub fn read_all(file: &OwnedFd, name: &CStr, limit: usize) -> Result<String> {
+    // On the stack: in a process just cloned, a page of the heap is copied when it is first
+    // written to, and to find room for a page there writes to a dozen.
+    let (mut page, mut bytes) = ([0; 4096], Vec::new());
+    let result = loop {
+        match again(|| nix::unistd::read(file, &mut page)) {
+            Ok(0) => break String::from_utf8(bytes).map_err(|_| Errno::EILSEQ),
+            Ok(count) => bytes.extend_from_slice(&page[..count]),
+            Err(errno) => break Err(errno),
+        }
+        if bytes.len() > limit {
+            break Err(Errno::EFBIG);
+        }
     };
-    record_as("read", format_args!("{name:?}, …, {limit}"), result, |count| *count)?;
-    Ok(text)
-}
-
-/// Whether a descriptor is a directory.
-pub fn is_directory(fd: BorrowedFd) -> Result<bool> {
-    Ok(fstat(fd)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
+    record_as("read", format_args!("{name:?}, …, {limit}"), result, String::len)
 }
 
 /// faccessat2(2) with the effective ids: may we write here?

@@ -7,6 +7,7 @@
 //! call costs one branch more than the bare call.
 #![allow(unsafe_code)]
 
+pub mod arguments;
 pub mod attributes;
 pub mod bpf;
 pub mod constants;

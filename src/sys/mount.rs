@@ -6,42 +6,20 @@
 //! all go through syscall(2). Constants are those of <linux/mount.h>.
 
 use std::ffi::CStr;
-use std::fmt::Display;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 pub use libc::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 
-use super::file::{dir, flags};
-use super::record::{Lazy, descriptor, record, record_as, record_fd};
+use super::arguments::{self, dir};
+use super::record::{descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
 /// open_tree(2) and mount_setattr(2): with everything mounted below.
 pub const AT_RECURSIVE: u32 = libc::AT_RECURSIVE.cast_unsigned();
 const AT_EMPTY_PATH: u32 = libc::AT_EMPTY_PATH.cast_unsigned();
 const AT_SYMLINK_NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned();
-
-const ATTRIBUTE_NAMES: [(u64, &str); 9] = [
-    (libc::MOUNT_ATTR_RDONLY, "RDONLY"),
-    (libc::MOUNT_ATTR_NOSUID, "NOSUID"),
-    (libc::MOUNT_ATTR_NODEV, "NODEV"),
-    (libc::MOUNT_ATTR_NOEXEC, "NOEXEC"),
-    (libc::MOUNT_ATTR_NOATIME, "NOATIME"),
-    (libc::MOUNT_ATTR_STRICTATIME, "STRICTATIME"),
-    (libc::MOUNT_ATTR_NODIRATIME, "NODIRATIME"),
-    (libc::MOUNT_ATTR_IDMAP, "IDMAP"),
-    (libc::MOUNT_ATTR_NOSYMFOLLOW, "NOSYMFOLLOW"),
-];
-
-/// The names of MOUNT_ATTR_* bits, joined by `|`; `0` when there are none.
-fn names(attributes: u64) -> impl Display {
-    Lazy(move || {
-        let set = ATTRIBUTE_NAMES.iter().filter(|(bit, _)| attributes & bit != 0);
-        let words: Vec<_> = set.map(|(_, name)| *name).collect();
-        if words.is_empty() { "0".into() } else { words.join("|") }
-    })
-}
 
 /// open_tree(2) of a path: `OPEN_TREE_CLONE` makes a detached copy, as a bind mount would be.
 /// An empty path means `at` itself. `follow`: whether a link at the end is followed.
@@ -51,9 +29,7 @@ pub fn open_tree(at: BorrowedFd, path: &CStr, how: u32, follow: bool) -> Result<
     let (fd, bits) = (at.as_raw_fd(), how | libc::OPEN_TREE_CLOEXEC | empty | nofollow);
     // SAFETY: `path` is NUL-terminated and outlives the call; the new descriptor is ours alone.
     let result = unsafe { descriptor(libc::syscall(libc::SYS_open_tree, fd, path.as_ptr(), bits)) };
-    let clone = if how & OPEN_TREE_CLONE == 0 { "0" } else { "OPEN_TREE_CLONE" };
-    let recursive = if how & AT_RECURSIVE == 0 { "" } else { "|AT_RECURSIVE" };
-    record_fd("open_tree", format_args!("{}, {path:?}, {clone}{recursive}", dir(at)), result)
+    record_fd("open_tree", format_args!("{}, {path:?}, {}", dir(at), arguments::tree(how)), result)
 }
 
 /// move_mount(2): puts the detached `mount` onto what `onto` refers to.
@@ -100,7 +76,7 @@ pub fn fsmount(fs: BorrowedFd, attributes: u64) -> Result<OwnedFd> {
     let (fd, how) = (fs.as_raw_fd(), libc::FSMOUNT_CLOEXEC);
     // SAFETY: only numbers are passed; the new descriptor is ours alone.
     let result = unsafe { descriptor(libc::syscall(libc::SYS_fsmount, fd, how, attributes)) };
-    record_fd("fsmount", format_args!("{fd}, {}", names(attributes)), result)
+    record_fd("fsmount", format_args!("{fd}, {}", arguments::attributes(attributes)), result)
 }
 
 /// What mount_setattr(2) is asked to change.
@@ -139,11 +115,7 @@ pub fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<(
     let (name, size) = (path.as_ptr(), size_of::<libc::mount_attr>());
     // SAFETY: `path` is NUL-terminated, `attributes` is a whole struct of the size given.
     let result = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, name, bits, changed, size) };
-    let (set, clear) = (names(change.set), names(change.clear));
-    let propagation = MsFlags::from_bits_retain(change.propagation);
-    let propagation = flags(&propagation);
-    let changes = format_args!("set={set}, clear={clear}, propagation={propagation}");
-    let args = format_args!("{}, {path:?}, {word}, {changes}", dir(at));
+    let args = format_args!("{}, {path:?}, {word}, {}", dir(at), arguments::change(change));
     record("mount_setattr", args, Errno::result(result))
 }
 

@@ -1,7 +1,6 @@
 //! Processes: making them, watching them, becoming another program.
 
 use std::ffi::{CStr, CString};
-use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -10,8 +9,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::file::flags;
-use super::record::{Lazy, again, descriptor, record, record_as, record_fd};
+use super::arguments::{self, flags, kinds};
+use super::record::{again, descriptor, record, record_as, record_fd};
 use super::signal::{READ, watch};
 use crate::error::{Result, unless};
 
@@ -75,9 +74,8 @@ pub fn clone3(
     if result == Ok(0) {
         child();
     }
-    let cgroup = cgroup.map(|fd| format!("|CLONE_INTO_CGROUP({})", fd.as_raw_fd()));
-    let shown = format_args!("{}|CLONE_PIDFD{}", flags(&how), cgroup.unwrap_or_default());
-    let pid = record_as("clone3", shown, result, |pid| *pid)?;
+    let shown = arguments::clone(how, cgroup);
+    let pid = record_as("clone3", format_args!("{shown}"), result, |pid| *pid)?;
     // SAFETY: the kernel stored a new descriptor in `pidfd`, ours alone.
     Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
 }
@@ -209,11 +207,6 @@ pub fn unshare(namespaces: CloneFlags) -> Result<()> {
 pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
     let result = nix::sched::setns(namespace, kind);
     record("setns", format_args!("{}, {}", namespace.as_raw_fd(), kinds(kind)), result)
-}
-
-/// Kinds of namespaces as unshare(2) spells them; nix has no name for the time namespace.
-pub fn kinds(namespaces: CloneFlags) -> impl Display {
-    Lazy(move || flags(&namespaces).to_string().replace("0x80", "CLONE_NEWTIME"))
 }
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).

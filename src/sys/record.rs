@@ -1,29 +1,30 @@
 //! How a wrapper ends: what `--explain` prints, what an error quotes, what the caller gets.
 
+use std::ffi::CString;
 use std::fmt::{Arguments, Display};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
+use super::{file, memory};
 use crate::error::{Error, Result};
 
 /// The descriptor that explanations go to; -1 while the recorder is off.
 static SINK: AtomicI32 = AtomicI32::new(-1);
 
+/// The file in memory where moments are noted for `--time`, by all three processes; -1 while
+/// nobody asks for them.
+static MOMENTS: AtomicI32 = AtomicI32::new(-1);
+
+/// What the moments are counted from. The clock is CLOCK_MONOTONIC in all three processes.
+static BEGIN: OnceLock<Instant> = OnceLock::new();
+
 /// Whether that is a terminal, where a stage's name can be bold.
 static COLOUR: AtomicBool = AtomicBool::new(false);
-
-/// An argument that is made into text only when somebody reads it: a start has 400 calls,
-/// and to write down the flags of each costs 0.1 ms.
-pub struct Lazy<F: Fn() -> String>(pub F);
-
-impl<F: Fn() -> String> Display for Lazy<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(&(self.0)())
-    }
-}
 
 /// Ends the wrapper of a call that tells nothing but its success, shown as 0.
 pub fn record<T>(name: &str, args: Arguments, result: nix::Result<T>) -> Result<()> {
@@ -97,7 +98,6 @@ impl Recorder {
     /// written to `sink`, which has to stay open.
     pub fn on(sink: OwnedFd) {
         use std::io::IsTerminal;
-        use std::os::fd::IntoRawFd;
         // NO_COLOR: https://no-color.org
         let colour = sink.is_terminal() && std::env::var_os("NO_COLOR").is_none();
         COLOUR.store(colour, Ordering::Relaxed);
@@ -117,6 +117,30 @@ impl Recorder {
     /// Goes on after [`Self::pause`].
     pub fn resume(sink: RawFd) {
         SINK.store(sink, Ordering::Relaxed);
+    }
+
+    /// From now on moments are noted.
+    pub fn time() -> Result<()> {
+        BEGIN.get_or_init(Instant::now);
+        MOMENTS.store(memory::file_of(c"moments", b"")?.into_raw_fd(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes that something begins, and who does it. The processes share the place in the file.
+    pub fn moment(name: &str, side: &str) {
+        let (file, begin) = (MOMENTS.load(Ordering::Relaxed), BEGIN.get());
+        if let (0.., Some(begin)) = (file, begin) {
+            let line = format!("{name} {side} {}\n", begin.elapsed().as_nanos());
+            // SAFETY: the buffer is valid for its length; MOMENTS is open while it is not -1.
+            unsafe { libc::write(file, line.as_ptr().cast(), line.len()) };
+        }
+    }
+
+    /// The lines that were noted; no more will be.
+    pub fn moments() -> Result<String> {
+        let file = MOMENTS.swap(-1, Ordering::Relaxed);
+        let path = CString::new(format!("/proc/self/fd/{file}"))?;
+        file::read_file(file::HERE, &path, 1 << 20)
     }
 
     /// The two lines above the calls of a stage: what, and why here.

@@ -16,6 +16,9 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use super::record::{again, record_as, record_fd};
 use crate::error::Result;
 
+/// The longest message: an error with its arguments, of which 1,000 letters are told.
+pub const ROOM: usize = 8 * 1024;
+
 /// How many descriptors one message carries at most (SCM_MAX_FD is 253; we need fewer).
 pub const MAX_DESCRIPTORS: usize = 64;
 
@@ -42,8 +45,8 @@ pub fn send(socket: BorrowedFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> Res
 }
 
 /// recvmsg(2): one message with its descriptors; no bytes means that the other side has ended.
-pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut bytes = vec![0; room];
+pub fn receive(socket: BorrowedFd) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = [0; ROOM];
     let mut space = cmsg_space!([RawFd; MAX_DESCRIPTORS]);
     let mut descriptors = Vec::new();
     let fd = socket.as_raw_fd();
@@ -65,9 +68,8 @@ pub fn receive(socket: BorrowedFd, room: usize) -> Result<(Vec<u8>, Vec<OwnedFd>
         Err(Errno::ECONNRESET) => Ok(0),
         other => other,
     };
-    let count = record_as("recvmsg", format_args!("{fd}, …, {room}"), result, |count| *count)?;
-    bytes.truncate(count);
-    Ok((bytes, descriptors))
+    let count = record_as("recvmsg", format_args!("{fd}, …, {ROOM}"), result, |count| *count)?;
+    Ok((bytes[..count].to_vec(), descriptors))
 }
 
 fn new(kind: SockType) -> nix::Result<OwnedFd> {

@@ -44,7 +44,7 @@ fn bob() -> Machine {
 fn flags(line: &str) -> std::result::Result<ContainerFlags, clap::Error> {
     let words = ["jec", "spec"].into_iter().chain(line.split_whitespace());
     match cli::parse(words.map(OsString::from))?.command {
-        Command::Spec(spec) => Ok(spec.container),
+        Command::Spec(spec) => Ok(spec.0.container),
         other => panic!("{other:?}"),
     }
 }

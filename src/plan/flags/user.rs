@@ -237,7 +237,7 @@ fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
     }
     let proc = CString::new(format!("/proc/self/fd/{}", found.as_raw_fd()))
         .map_err(|_| Error::config(place(), "a path has no NUL byte"))?;
-    let text = file::read_all(file::openat(file::HERE, &proc, OFlag::O_RDONLY, 0)?, name, LIMIT);
+    let text = file::read_all(&file::openat(file::HERE, &proc, OFlag::O_RDONLY, 0)?, name, LIMIT);
     text.map_err(|error| match error {
         _ if error.is(Errno::EFBIG) => Error::config(
             place(),
