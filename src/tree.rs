@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::SFlag;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::sys::file;
 
 /// How many links of an image are followed before it counts as a loop (as the kernel's MAXSYMLINKS).
@@ -35,11 +35,7 @@ pub enum Kind {
 /// Opens `path` inside `root` as a handle (O_PATH), which can be mounted onto
 /// but not read. None when it does not exist.
 pub fn find(root: BorrowedFd, path: &CStr) -> Result<Option<OwnedFd>> {
-    match file::open_in_root(root, path, OFlag::O_PATH, 0) {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is(Errno::ENOENT) => Ok(None),
-        Err(error) => Err(error),
-    }
+    unless(&[Errno::ENOENT], file::open_in_root(root, path, OFlag::O_PATH, 0))
 }
 
 /// Finds `path` inside `root`, or makes it with the directories it needs (mode 0755).

@@ -227,9 +227,10 @@ const BUDGETS: [(&str, usize, &[&str]); 5] = [
             "src/commands/pause.rs",
             "src/commands/ps.rs",
             "src/commands/update.rs",
+            "src/stages/labels.rs",
         ],
     ),
-    ("the runtime", 5720, &["src/"]),
+    ("the runtime", 5711, &["src/"]),
 ];
 
 #[test]

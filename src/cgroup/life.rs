@@ -43,10 +43,8 @@ impl Cgroup {
     /// that the loop is what there is, made fair by freezing first: a frozen
     /// process does not fork, and still dies by SIGKILL.
     pub fn kill(&self) -> Result<()> {
-        match cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1") {
-            Err(error) if error.is(Errno::ENOENT) => self.signal(signal::KILL),
-            other => other,
-        }
+        let killed = cgroupfs::write(self.dir.as_fd(), c"cgroup.kill", "1");
+        unless(&[Errno::ENOENT], killed)?.map_or_else(|| self.signal(signal::KILL), Ok)
     }
 
     /// Sends a signal to each process in it and below it, in a state in which none forks.

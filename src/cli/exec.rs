@@ -57,10 +57,10 @@ pub struct ExecArgs {
     /// Set-user-ID programs (sudo, su) gain nothing, even where process 1 lets them
     #[arg(long)]
     pub no_new_privs: bool,
-    /// The AppArmor profile: jec has none to give, so only an empty one
+    /// Its AppArmor profile [default: that of process 1]
     #[arg(long, value_name = "PROFILE", conflicts_with = "process")]
     pub apparmor: Option<String>,
-    /// The SELinux label: as above
+    /// Its SELinux label [default: that of process 1]
     #[arg(long, value_name = "LABEL", conflicts_with = "process")]
     pub process_label: Option<String>,
     /// Let it have N descriptors above 2 as well

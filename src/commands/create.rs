@@ -11,7 +11,7 @@ use crate::cgroup::Hierarchy;
 use crate::cli::{CreateArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result};
 use crate::log;
-use crate::plan::Plan;
+use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
 use crate::stages::capabilities::mask;
 use crate::stages::walk::{self, rows, walk};
@@ -103,10 +103,28 @@ pub fn prepare<'a>(
     let mut runtime = Runtime::new(plan, rows, proc, Some(states));
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
-    runtime.pid_file = args.pid_file.as_deref().map(absolute).transpose()?;
-    let socket = args.console_socket.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
-    runtime.console_socket = socket.transpose()?;
+    hand_over(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
     Ok(runtime)
+}
+
+/// Where engines want to hear of the process.
+pub fn hand_over(
+    runtime: &mut Runtime,
+    pid_file: Option<&Path>,
+    console_socket: Option<&Path>,
+) -> Result<()> {
+    runtime.pid_file = pid_file.map(absolute).transpose()?;
+    let name = |path: &Path| CString::new(path.as_os_str().as_bytes());
+    runtime.console_socket = console_socket.map(name).transpose()?;
+    Ok(())
+}
+
+/// Takes the size of jec's own terminal, unless the process has one of its own.
+pub fn take_size(process: &mut Process) {
+    if process.terminal && process.console_size.is_none() {
+        // ENOTTY: jec itself has no terminal whose size could be taken.
+        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
+    }
 }
 
 /// Who may make device nodes is kept from the disks by the device program of a
@@ -165,7 +183,7 @@ pub fn outcome(
 }
 
 /// Absolute, because it is written down for a `jec delete` that may run elsewhere.
-pub fn absolute(path: &Path) -> Result<String> {
+fn absolute(path: &Path) -> Result<String> {
     let path = std::path::absolute(path)
         .map_err(|error| Error::config("--pid-file", format!("{}: {error}", path.display())))?;
     let text = path.to_str().map(str::to_owned);

@@ -2,12 +2,11 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use nix::sched::CloneFlags;
 
-use super::create::{absolute, begin, grantable, outcome};
+use super::create::{begin, grantable, hand_over, outcome, take_size};
 use super::find;
 use crate::cli::{ExecArgs, Global};
 use crate::error::{Error, Failure, Result};
@@ -21,7 +20,7 @@ use crate::stages::walk::{self, rows};
 use crate::state::{Container, Status};
 use crate::sys::constants::CLONE_NEWTIME;
 use crate::sys::process::Child;
-use crate::sys::{Recorder, file, signal, terminal};
+use crate::sys::{Recorder, file, signal};
 
 /// Runs it to its end, where the exit status is its own; or with `--detach` until it has started.
 pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
@@ -35,9 +34,7 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     let mut runtime = Runtime::new(&plan, &all, proc, Some(states));
     runtime.container = Some(container);
     runtime.signals = Some(signal::as_messages()?);
-    runtime.pid_file = args.pid_file.as_deref().map(absolute).transpose()?;
-    let socket = args.console_socket.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
-    runtime.console_socket = socket.transpose().map_err(Error::from)?;
+    hand_over(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args.detach);
     let mut cleaned = Ok(());
@@ -92,10 +89,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
         let problem = "nobody would be at the other end of the terminal: give --console-socket";
         return Err(Error::config("--detach", problem));
     }
-    if process.terminal && process.console_size.is_none() {
-        // ENOTTY: jec itself has no terminal whose size could be taken.
-        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
-    }
+    take_size(process);
     Ok(plan)
 }
 

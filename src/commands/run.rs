@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use super::create::{RESTING, begin, end, grantable, outcome, prepare};
+use super::create::{RESTING, begin, end, grantable, outcome, prepare, take_size};
 use super::machine;
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{Global, RunArgs};
@@ -16,7 +16,7 @@ use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::walk::{self, rows};
 use crate::state::Status;
-use crate::sys::{Recorder, terminal};
+use crate::sys::Recorder;
 
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
@@ -82,11 +82,7 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
             "nobody would be at the other end of the terminal: give --console-socket, or no --tty";
         return Err(Error::config("--detach", problem));
     }
-    let process = &mut plan.process;
-    if process.terminal && process.console_size.is_none() {
-        // ENOTTY: jec itself has no terminal whose size could be taken.
-        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
-    }
+    take_size(&mut plan.process);
     Ok(plan)
 }
 

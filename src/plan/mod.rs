@@ -336,6 +336,10 @@ pub struct Process {
     pub scheduler: Option<Scheduler>,
     /// personality(2).
     pub personality: Option<u64>,
+    /// The AppArmor profile.
+    pub apparmor_profile: Option<String>,
+    /// The SELinux label.
+    pub selinux_label: Option<String>,
 }
 
 /// Programs of whoever wrote the configuration, run at six moments of the container's life.

@@ -17,7 +17,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, makedev};
 
 use super::mounts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::plan::{Device, DeviceKind};
 use crate::sides::Init;
 use crate::sys::file;
@@ -53,17 +53,15 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
     let (directory, name) = tree::entry(root, &device.path)?;
     let kind = SFlag::from_bits_truncate(device.kind as u32);
     let number = makedev(device.major.into(), device.minor.into());
-    match file::mknodat(directory.as_fd(), &name, kind, device.mode, number) {
-        Ok(()) => {
-            let node = tree::step(directory.as_fd(), &name)?;
-            // In a directory that others write to, the name can be another file's by now.
-            check(node.as_fd(), device)?;
-            file::fchown(node.as_fd(), device.uid, device.gid)
-        }
-        // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
-        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EEXIST) => bind(root, device),
-        Err(error) => Err(error),
+    // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
+    let made = file::mknodat(directory.as_fd(), &name, kind, device.mode, number);
+    if unless(&[Errno::EPERM, Errno::EEXIST], made)?.is_none() {
+        return bind(root, device);
     }
+    let node = tree::step(directory.as_fd(), &name)?;
+    // In a directory that others write to, the name can be another file's by now.
+    check(node.as_fd(), device)?;
+    file::fchown(node.as_fd(), device.uid, device.gid)
 }
 
 /// Binds the host's node, once it has proved to be what its name says (CVE-2025-31133).
@@ -92,16 +90,12 @@ pub fn check(node: BorrowedFd, device: &Device) -> Result<()> {
 /// the devpts that lies beside it (Linux 4.7), and may be the host's: it stays.
 fn link(root: BorrowedFd, target: &CStr, path: &CStr) -> Result<()> {
     let (directory, name): (_, CString) = tree::entry(root, path)?;
-    match file::symlinkat(target, directory.as_fd(), &name) {
-        Err(error) if error.is(Errno::EEXIST) => {
-            if path != c"/dev/ptmx" || is_ptmx(directory.as_fd(), &name)? {
-                return Ok(());
-            }
-            file::unlinkat(directory.as_fd(), &name, false)?;
-            file::symlinkat(target, directory.as_fd(), &name)
-        }
-        other => other,
+    let made = unless(&[Errno::EEXIST], file::symlinkat(target, directory.as_fd(), &name))?;
+    if made.is_some() || path != c"/dev/ptmx" || is_ptmx(directory.as_fd(), &name)? {
+        return Ok(());
     }
+    file::unlinkat(directory.as_fd(), &name, false)?;
+    file::symlinkat(target, directory.as_fd(), &name)
 }
 
 /// Whether this is the device 5:2 itself, and no link to anything.

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::sides::Middle;
 use crate::sys::{attributes, file, process};
 
@@ -53,9 +53,8 @@ pub fn run(middle: &mut Middle) -> Result<()> {
 fn enter_what_we_may(others: Vec<Opened>) -> Result<Vec<Opened>> {
     let mut left = Vec::new();
     for (kind, namespace) in others {
-        match process::setns(namespace.as_fd(), kind) {
-            Err(error) if error.is(Errno::EPERM) => left.push((kind, namespace)),
-            other => other?,
+        if unless(&[Errno::EPERM], process::setns(namespace.as_fd(), kind))?.is_none() {
+            left.push((kind, namespace));
         }
     }
     Ok(left)

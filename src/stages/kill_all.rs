@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::sides::Runtime;
 use crate::sys::process::{Child, pidfd_send_signal, wait_gone};
 use crate::sys::signal;
@@ -56,17 +56,11 @@ fn recorded_cgroup(runtime: &mut Runtime) -> Result<()> {
 /// None when the cgroup is gone: `jec run` and `jec delete --force` may clean up
 /// at the same time. ENOENT: before a file of it was opened; ENODEV: after.
 fn gone<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => Ok(None),
-        other => other.map(Some),
-    }
+    unless(&[Errno::ENOENT, Errno::ENODEV], result)
 }
 
 /// Sends a signal to that very process.
 pub fn send(child: &Child, number: i32) -> Result<()> {
-    match pidfd_send_signal(child.pidfd.as_fd(), number) {
-        // ESRCH: it has ended in this moment, or earlier.
-        Err(error) if error.is(Errno::ESRCH) => Ok(()),
-        other => other,
-    }
+    // ESRCH: it has ended in this moment, or earlier.
+    unless(&[Errno::ESRCH], pidfd_send_signal(child.pidfd.as_fd(), number)).map(drop)
 }

@@ -33,6 +33,7 @@ pub mod identity;
 pub mod join;
 pub mod kernel_params;
 pub mod kill_all;
+pub mod labels;
 pub mod limits;
 pub mod masks;
 pub mod mount_sources;
@@ -207,6 +208,9 @@ const SCHEDULING: When = when("scheduler, ioPriority", |plan| {
     let Process { scheduler, io_priority, personality, .. } = &plan.process;
     scheduler.is_some() || io_priority.is_some() || personality.is_some()
 });
+const LABELS: When = when("apparmorProfile, selinuxLabel", |plan| {
+    plan.process.apparmor_profile.is_some() || plan.process.selinux_label.is_some()
+});
 const NO_NEW_PRIVS: When = when("noNewPrivileges", |plan| plan.process.no_new_privileges);
 /// Two rows, complementary conditions: exactly one of them loads the filter.
 const FILTER_EARLY: When = when("seccomp, privileges may grow", |plan| {
@@ -262,6 +266,7 @@ pub const STAGES: &[Stage] = &[
     row(ROOT, "masks", Init(masks::run), Create, MASKS, "read-only root, read-only paths, hidden paths", include_str!("masks.rs")),
 
     row(PROCESS, "scheduling", Init(scheduling::run), Each, SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
+    row(PROCESS, "labels", Init(labels::run), Each, LABELS, "the name by which AppArmor or SELinux will know the program", include_str!("labels.rs")),
     row(PROCESS, "seccomp-early", Init(seccomp::run), Each, FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
     row(PROCESS, "notify-early", Runtime(notify::run), Each, LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
     row(PROCESS, "bounding", Init(bounding::run), Each, ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),

@@ -12,7 +12,7 @@ use std::ffi::CStr;
 
 use nix::errno::Errno;
 
-use crate::error::Result;
+use crate::error::{Result, unless};
 use crate::sides::Init;
 use crate::sys::attributes;
 
@@ -31,9 +31,6 @@ pub fn run(init: &mut Init) -> Result<()> {
     }
     // Without a name: one with a name that exists is joined instead of made, and
     // any user of the host can make one of the name that we would choose.
-    match attributes::new_session_keyring() {
-        // ENOSYS: a kernel without keyrings has none that could leak. EPERM: a filter above us.
-        Err(error) if error.is(Errno::ENOSYS) || error.is(Errno::EPERM) => Ok(()),
-        other => other,
-    }
+    // ENOSYS: a kernel without keyrings has none that could leak. EPERM: a filter above us.
+    unless(&[Errno::ENOSYS, Errno::EPERM], attributes::new_session_keyring()).map(drop)
 }

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::file::flags;
 use super::record::{again, descriptor, record, record_as, record_fd};
-use crate::error::Result;
+use crate::error::{Result, unless};
 
 /// A process of ours, behind its pidfd: the number alone may be reused, the descriptor not.
 #[derive(Debug)]
@@ -242,9 +242,6 @@ pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
     };
     let args = format_args!("pidfd of {}, {patience:?}", child.pid);
     record_as("poll", args, result, |count| *count)?;
-    match wait_now(child) {
-        // ECHILD: another jec's child, or one whose status has been taken.
-        Err(error) if error.is(Errno::ECHILD) => Ok(()),
-        other => other.map(drop),
-    }
+    // ECHILD: another jec's child, or one whose status has been taken.
+    unless(&[Errno::ECHILD], wait_now(child)).map(drop)
 }

@@ -44,7 +44,15 @@ pub(super) fn process(
         io_priority: given.optional("ioPriority", io_priority)?,
         scheduler: given.optional("scheduler", scheduler)?,
         personality: None,
+        apparmor_profile: label(given, "apparmorProfile")?,
+        selinux_label: label(given, "selinuxLabel")?,
     })
+}
+
+/// A label of a security module; an empty one asks for nothing.
+pub(super) fn label(given: &Property, name: &str) -> Result<Option<String>> {
+    let label = given.optional(name, |label| label.c_string().and_then(|_| label.read()))?;
+    Ok(label.filter(|label: &String| !label.is_empty()))
 }
 
 /// Rows and columns.
