@@ -86,6 +86,8 @@ pub struct Runtime<'a> {
     pub interrupted: Option<i32>,
     /// Where to write init's pid, if asked for: absolute.
     pub pid_file: Option<String>,
+    /// The socket that an engine wants init's pidfd through.
+    pub pidfd_socket: Option<CString>,
     /// The container is removed, and by us: nobody else has to do what comes after it.
     pub removed: bool,
 }
@@ -193,6 +195,7 @@ impl<'a> Runtime<'a> {
             signals: None,
             interrupted: None,
             pid_file: None,
+            pidfd_socket: None,
             removed: false,
         }
     }

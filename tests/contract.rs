@@ -217,9 +217,10 @@ const BUDGETS: [(&str, usize, &[&str]); 5] = [
     ),
     (
         "what engines ask for",
-        500,
+        550,
         &[
             "src/log.rs",
+            "src/cgroup/watch.rs",
             "src/plan/features.rs",
             "src/commands/events.rs",
             "src/commands/features.rs",
@@ -228,6 +229,7 @@ const BUDGETS: [(&str, usize, &[&str]); 5] = [
             "src/commands/ps.rs",
             "src/commands/update.rs",
             "src/stages/labels.rs",
+            "src/sys/numa.rs",
         ],
     ),
     ("the runtime", 5711, &["src/"]),

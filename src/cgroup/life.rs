@@ -62,18 +62,6 @@ impl Cgroup {
         self.freeze(was_frozen, Instant::now() + Duration::from_secs(1)).map(drop)
     }
 
-    /// Every process in it and below it, as far as our pid namespace has a number for it.
-    pub fn processes(&self) -> Result<Vec<i32>> {
-        let mut all = processes(self.dir.as_fd())?;
-        below(self.dir.as_fd(), |_, _, dir| {
-            all.extend(processes(dir)?);
-            Ok(())
-        })?;
-        all.retain(|pid| *pid > 0);
-        all.sort_unstable();
-        Ok(all)
-    }
-
     /// What a file of it says; none without its controller, and when the cgroup is gone.
     pub fn file(&self, name: &CStr) -> Result<Option<String>> {
         let absent = [Errno::ENOENT, Errno::ENODEV, Errno::EOPNOTSUPP];
@@ -111,22 +99,6 @@ impl Cgroup {
     /// 0 without the controller.
     pub fn oom_kills(&self) -> Result<u64> {
         Ok(self.file(c"memory.events")?.and_then(|text| value(&text, "oom_kill")).unwrap_or(0))
-    }
-
-    /// Waits until more than `seen` processes were killed for want of memory, until `init`
-    /// has ended, or for so long. How many were killed then is to be asked again.
-    pub fn await_oom(&self, seen: u64, init: BorrowedFd, wait: Duration) -> Result<()> {
-        let open = |name| file::openat(self.dir.as_fd(), name, OFlag::O_RDONLY, 0);
-        // Without the controller nobody is killed, and another file is as silent.
-        let memory = unless(&[Errno::ENOENT], open(c"memory.events"))?;
-        let events = memory.map_or_else(|| open(c"cgroup.type"), Ok)?;
-        let mut buffer = [0; 1024];
-        let count = file::read(events.as_fd(), &mut buffer)?;
-        let killed = value(&String::from_utf8_lossy(&buffer[..count]), "oom_kill");
-        if killed.is_some_and(|killed| killed > seen) {
-            return Ok(());
-        }
-        cgroupfs::await_change(events.as_fd(), Some(init), wait)
     }
 
     /// Removes it and everything below it. It has to be without processes, or
@@ -210,7 +182,7 @@ enum Step {
 /// A container that may write to its cgroup can nest them thousands deep. So
 /// this climbs with one descriptor and a list of steps, by `..`, instead of
 /// calling itself; nothing in cgroup2 can be renamed, so `..` is where we came from.
-fn below(
+pub(super) fn below(
     top: BorrowedFd,
     mut visit: impl FnMut(BorrowedFd, &CStr, BorrowedFd) -> Result<()>,
 ) -> Result<()> {
@@ -252,7 +224,7 @@ pub(super) fn processes(dir: BorrowedFd) -> Result<Vec<i32>> {
 }
 
 /// The number behind `key` in a file of lines "key number".
-fn value(text: &str, key: &str) -> Option<u64> {
+pub(super) fn value(text: &str, key: &str) -> Option<u64> {
     let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok();
     text.lines().find_map(of_key)
 }

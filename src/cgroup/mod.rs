@@ -25,6 +25,7 @@ pub mod life;
 pub mod limits;
 pub mod make;
 pub mod place;
+mod watch;
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

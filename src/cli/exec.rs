@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::EndsArgs;
 use crate::plan::flags::capabilities::{self, CapabilityName};
 
 /// `jec exec`
@@ -29,15 +30,12 @@ pub struct ExecArgs {
     /// Give it a terminal of its own
     #[arg(short, long)]
     pub tty: bool,
-    /// Send the master of its terminal to the unix socket PATH
-    #[arg(long, value_name = "PATH")]
-    pub console_socket: Option<PathBuf>,
+    /// Where to tell of it.
+    #[command(flatten)]
+    pub ends: EndsArgs,
     /// Return when it has started; it then goes on without jec
     #[arg(short, long)]
     pub detach: bool,
-    /// Write its process id into FILE
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
     /// Who runs it, in numbers of the container [default: who runs process 1]
     #[arg(short, long, value_name = "UID[:GID]", value_parser = user, conflicts_with = "process")]
     pub user: Option<(u32, Option<u32>)>,

@@ -3,12 +3,12 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::open_proc;
 use crate::cgroup::Hierarchy;
-use crate::cli::{CreateArgs, Global, MakingArgs};
+use crate::cli::{CreateArgs, EndsArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result};
 use crate::log;
 use crate::plan::{Plan, Process};
@@ -35,7 +35,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
     let mut plan = Plan::from_bundle(&args.id, bundle)?;
     plan.grant_at_most(grantable(proc.as_fd(), plan.namespaces.has_user())?);
     args.making.apply(&mut plan)?;
-    if plan.process.terminal && args.making.console_socket.is_none() {
+    if plan.process.terminal && args.making.ends.console_socket.is_none() {
         let problem = "is true, so an engine has to say where the terminal goes: --console-socket";
         return Err(Error::config("process.terminal", problem).into());
     }
@@ -103,19 +103,16 @@ pub fn prepare<'a>(
     let mut runtime = Runtime::new(plan, rows, proc, Some(states));
     runtime.placement = placement;
     runtime.signals = Some(signal::as_messages()?);
-    hand_over(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
+    hand_over(&mut runtime, &args.ends)?;
     Ok(runtime)
 }
 
 /// Where engines want to hear of the process.
-pub fn hand_over(
-    runtime: &mut Runtime,
-    pid_file: Option<&Path>,
-    console_socket: Option<&Path>,
-) -> Result<()> {
-    runtime.pid_file = pid_file.map(absolute).transpose()?;
-    let name = |path: &Path| CString::new(path.as_os_str().as_bytes());
-    runtime.console_socket = console_socket.map(name).transpose()?;
+pub fn hand_over(runtime: &mut Runtime, ends: &EndsArgs) -> Result<()> {
+    runtime.pid_file = ends.pid_file.as_deref().map(absolute).transpose()?;
+    let name = |path: &PathBuf| CString::new(path.as_os_str().as_bytes());
+    runtime.console_socket = ends.console_socket.as_ref().map(name).transpose()?;
+    runtime.pidfd_socket = ends.pidfd_socket.as_ref().map(name).transpose()?;
     Ok(())
 }
 

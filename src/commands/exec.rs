@@ -34,7 +34,7 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     let mut runtime = Runtime::new(&plan, &all, proc, Some(states));
     runtime.container = Some(container);
     runtime.signals = Some(signal::as_messages()?);
-    hand_over(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
+    hand_over(&mut runtime, &args.ends)?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args.detach);
     let mut cleaned = Ok(());
@@ -85,7 +85,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
     let process = &mut plan.process;
     process.preserved_fds = args.preserve_fds;
     process.outlives_jec = args.detach;
-    if process.terminal && args.detach && args.console_socket.is_none() {
+    if process.terminal && args.detach && args.ends.console_socket.is_none() {
         let problem = "nobody would be at the other end of the terminal: give --console-socket";
         return Err(Error::config("--detach", problem));
     }

@@ -76,7 +76,8 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
     };
     plan.grant_at_most(grantable(proc.as_fd(), plan.namespaces.has_user())?);
     args.making.apply(&mut plan)?;
-    let needs_socket = args.detach && plan.process.terminal && args.making.console_socket.is_none();
+    let needs_socket =
+        args.detach && plan.process.terminal && args.making.ends.console_socket.is_none();
     if needs_socket {
         let problem =
             "nobody would be at the other end of the terminal: give --console-socket, or no --tty";

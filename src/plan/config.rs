@@ -11,6 +11,7 @@ mod kernel;
 pub(super) mod mount_options;
 mod mounts;
 pub(super) mod namespaces;
+pub(super) mod numbers;
 mod process;
 mod property;
 pub mod resources;
@@ -87,6 +88,7 @@ impl Plan {
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
         let mut process = process::process(&config.at("process")?, &namespaces, &mut warnings)?;
         process.personality = linux.optional("personality", process::personality)?;
+        process.memory_policy = linux.optional("memoryPolicy", numbers::memory_policy)?;
         let read = |given: &_| mounts::mount(given, &bundle, &namespaces, &mut warnings);
         let mut mounts = config.each("mounts", read)?;
         if let Some(label) = process::label(&linux, "mountLabel")? {
@@ -199,15 +201,13 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
 /// What is valid but not done here, and the value that asks for nothing: to leave a
 /// label out would make another container than the one described. Sections of other platforms
 /// say that the bundle is meant for another machine.
-pub(super) const UNSUPPORTED: [(&str, &str); 8] = [
+pub(super) const UNSUPPORTED: [(&str, &str); 6] = [
     ("windows", "null"),
     ("solaris", "null"),
     ("zos", "null"),
     ("vm", "null"),
     ("linux.netDevices", "{}"),
     ("linux.intelRdt", "null"),
-    ("linux.memoryPolicy", "null"),
-    ("process.execCPUAffinity", "null"),
 ];
 
 /// Refuses an id that could lead out of the state directory, of which it is a part.

@@ -15,7 +15,7 @@ use oci_spec::runtime::LinuxSeccompOperator::{
 use serde_json::{Value, json};
 
 use super::config::mount_options::{PLAIN, find};
-use super::config::{KNOWN, UNSUPPORTED, namespaces, seccomp};
+use super::config::{KNOWN, UNSUPPORTED, namespaces, numbers, seccomp};
 use crate::error::Result;
 use crate::sys::seccomp::flags_supported;
 
@@ -55,6 +55,10 @@ fn linux(mount_options: &[String]) -> Result<Value> {
         "seccomp": filters()?,
         "apparmor": {"enabled": true},
         "selinux": {"enabled": true},
+        "memoryPolicy": {
+            "modes": numbers::MODES.split(' ').collect::<Vec<_>>(),
+            "flags": numbers::FLAGS.split(' ').collect::<Vec<_>>(),
+        },
         "intelRdt": {"enabled": can("linux.intelRdt")},
         "mountExtensions": {"idmap": {"enabled": mount_options.contains(&"idmap".to_owned())}},
         "netDevices": {"enabled": can("linux.netDevices")},

@@ -10,7 +10,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::session;
+use super::{pid_file, session};
 use crate::error::{Error, Result};
 use crate::sides::Runtime;
 use crate::state::Status;
@@ -24,6 +24,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let pid = runtime.init()?.pid;
     check_started(runtime.proc.as_fd(), pid)?;
     if runtime.plan.joins.is_some() {
+        pid_file::send_pidfd(runtime, b"setns")?;
         let path = runtime.pid_file.take();
         return path.map_or(Ok(()), |path| runtime.container()?.write_pid_file_of(pid, &path));
     }

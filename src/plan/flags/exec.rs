@@ -21,8 +21,15 @@ use crate::sys::file;
 const LIMIT: usize = 4 << 20;
 
 /// What a process object that is silent about it has from the container's.
-const INHERITED: [&str; 6] =
-    ["rlimits", "oomScoreAdj", "ioPriority", "scheduler", "apparmorProfile", "selinuxLabel"];
+const INHERITED: [&str; 7] = [
+    "rlimits",
+    "oomScoreAdj",
+    "ioPriority",
+    "scheduler",
+    "execCPUAffinity",
+    "apparmorProfile",
+    "selinuxLabel",
+];
 
 type Object = Map<String, Value>;
 

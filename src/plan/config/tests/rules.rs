@@ -54,7 +54,8 @@ const RULES: &str = r#"
 /process/capabilities/bounding [1] => process.capabilities.bounding[0]: invalid type
 /process/apparmorProfile 1 => process.apparmorProfile: invalid type
 /process/selinuxLabel "l\u0000" => process.selinuxLabel: has a NUL byte
-/process/execCPUAffinity {"initial": "0"} => process.execCPUAffinity: jec does not
+/process/execCPUAffinity {"initial": "0-"} => process.execCPUAffinity.initial: "0-" is not a list
+/process/execCPUAffinity {"final": 3} => process.execCPUAffinity.final: invalid type
 
 /linux/namespaces [{"type": "mount"}, {"type": "network"}, {"type": "network"}] => linux.namespaces[2].type: a second network namespace
 /linux/namespaces/0/type "net" => linux.namespaces[0].type: unknown variant `net`
@@ -83,7 +84,12 @@ const RULES: &str = r#"
 /linux/mountLabel "l\u0000" => linux.mountLabel: has a NUL byte
 /linux/netDevices {"eth0": {}} => linux.netDevices: jec does not support it
 /linux/intelRdt {"closID": "x"} => linux.intelRdt: jec does not support it
-/linux/memoryPolicy {"mode": "MPOL_BIND"} => linux.memoryPolicy: jec does not support it
+/linux/memoryPolicy {} => linux.memoryPolicy.mode: is missing
+/linux/memoryPolicy {"mode": "MPOL_X"} => linux.memoryPolicy.mode: there is no MPOL_X
+/linux/memoryPolicy {"mode": "MPOL_BIND"} => linux.memoryPolicy.nodes: this mode needs
+/linux/memoryPolicy {"mode": "MPOL_LOCAL", "nodes": "0"} => linux.memoryPolicy.nodes: this mode takes no
+/linux/memoryPolicy {"mode": "MPOL_BIND", "nodes": "x"} => linux.memoryPolicy.nodes: "x" is not a list
+/linux/memoryPolicy {"mode": "MPOL_BIND", "nodes": "0", "flags": ["X"]} => linux.memoryPolicy.flags[0]: there is no X
 
 /hooks {"prestart": [{}]} => hooks.prestart[0].path: is missing
 /hooks {"createRuntime": [{"path": "/x"}, {"path": "x"}]} => hooks.createRuntime[1].path: "x" is not an absolute
