@@ -26,6 +26,7 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("cgroup", Errno::ENODEV, "there is no block device of this number, or it is a partition", "lsblk -d -o NAME,MAJ:MIN"),
     ("cgroup", Errno::EACCES, "this part of the tree belongs to somebody else", "ls -ld /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)"),
     ("cgroup", Errno::EBUSY, "the parent cgroup has processes of its own, so it cannot hand controllers down", "cat /sys/fs/cgroup/jec/cgroup.procs"),
+    ("cgroup", Errno::ENOENT, "--systemd-cgroup asks the systemd of this machine, or of this user, and there is no bus to ask it on", "ls -l /run/dbus/system_bus_socket $XDG_RUNTIME_DIR/bus"),
     ("spawn-middle", Errno::EAGAIN, "no more processes: the limit of this user, or pids.max of a cgroup above", "ulimit -u; cat /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/pids.max"),
     ("spawn-middle", Errno::EBUSY, "the container's cgroup hands controllers down, so no process may be in it", "cat /sys/fs/cgroup/jec/*/cgroup.subtree_control"),
     ("spawn-middle", Errno::EACCES, "putting a process into a cgroup takes write access to cgroup.procs of the nearest cgroup above both", "cat /proc/self/cgroup"),

@@ -57,7 +57,7 @@ pub struct Global {
     /// Accepted, because engines say it: `--explain` tells more
     #[arg(long, global = true, hide_short_help = true)]
     pub debug: bool,
-    /// Let systemd make the cgroup: refused where a container is made, until jec can
+    /// Let systemd make the cgroup; linux.cgroupsPath is then slice:prefix:name
     #[arg(long, global = true, hide_short_help = true)]
     pub systemd_cgroup: bool,
     /// Accepted, because engines say it: jec asks the kernel what it may do

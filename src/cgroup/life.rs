@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::place::{JEC, unified_line};
+use super::systemd::Keeper;
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::sys::{cgroupfs, directory, file, signal};
@@ -22,6 +23,8 @@ pub struct Cgroup {
     pub dir: OwnedFd,
     /// The root of the tree.
     pub(super) root: OwnedFd,
+    /// Who is in a scope of systemd until the container is.
+    pub keeper: Option<Keeper>,
 }
 
 impl Cgroup {
@@ -32,7 +35,7 @@ impl Cgroup {
             return Ok(None);
         };
         let dir = open_if_there(root.as_fd(), path)?;
-        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, root }))
+        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, root, keeper: None }))
     }
 
     /// Kills everything in it and below it.

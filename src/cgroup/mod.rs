@@ -25,6 +25,7 @@ pub mod life;
 pub mod limits;
 pub mod make;
 pub mod place;
+pub mod systemd;
 mod watch;
 
 use std::ffi::{CStr, CString};

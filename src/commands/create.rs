@@ -84,15 +84,10 @@ pub fn prepare<'a>(
     hierarchy: Hierarchy,
     args: &MakingArgs,
 ) -> Result<Runtime<'a>> {
-    if global.systemd_cgroup {
-        let problem =
-            "jec has no systemd driver yet; leave it out, and linux.cgroupsPath is a path";
-        return Err(Error::config("--systemd-cgroup", problem));
-    }
     plan.warnings.iter().for_each(|warning| log::warn(warning));
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
-    let placement = match hierarchy.place(plan)? {
+    let placement = match hierarchy.place(plan, global.systemd_cgroup)? {
         Ok(placement) => Some(placement),
         Err(why) => {
             refuse_device_makers(plan, &why)?;

@@ -51,7 +51,7 @@ fn linux(mount_options: &[String]) -> Result<Value> {
     Ok(json!({
         "namespaces": namespaces::ORDER,
         "capabilities": names.collect::<Vec<_>>(),
-        "cgroup": {"v1": false, "v2": true, "systemd": false, "systemdUser": false, "rdma": true},
+        "cgroup": {"v1": false, "v2": true, "systemd": true, "systemdUser": true, "rdma": true},
         "seccomp": filters()?,
         "apparmor": {"enabled": true},
         "selinux": {"enabled": true},
