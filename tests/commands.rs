@@ -96,7 +96,7 @@ fn shell_date(time: &str) -> u64 {
 #[test]
 fn systemd_where_there_is_none_is_refused_by_its_flag_where_a_container_is_made() {
     if std::path::Path::new("/run/systemd/system").exists() {
-        println!("skipped: this machine has a systemd");
+        println!("SKIPPED: this machine has a systemd");
         return;
     }
     let world = World::new();

@@ -281,7 +281,7 @@ fn with_cgroups() -> Option<World> {
     if is_root() && has_cgroup2() {
         return Some(World::new());
     }
-    println!("skipped: it takes root, and a pure cgroup v2 tree");
+    println!("SKIPPED: it takes root, and a pure cgroup v2 tree");
     None
 }
 
@@ -430,7 +430,7 @@ fn refused_by_nobody_but_the_kernel(policy: &Value) {
 #[test]
 fn an_id_mapping_that_is_nowhere_is_an_error() {
     if !is_root() {
-        println!("skipped: an ordinary user always has a user namespace to take it from");
+        println!("SKIPPED: an ordinary user always has a user namespace to take it from");
         return;
     }
     for word in ["idmap", "ridmap"] {

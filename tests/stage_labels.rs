@@ -15,7 +15,7 @@ const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 fn has_profile() -> bool {
     let enabled = fs::read_to_string(ENABLED).unwrap_or_default();
     if !enabled.starts_with('Y') || !has_program("apparmor_parser") || !is_root() {
-        println!("skipped: no AppArmor here, or nobody who may load a profile");
+        println!("SKIPPED: no AppArmor here, or nobody who may load a profile");
         return false;
     }
     let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/labels/profile");
@@ -92,7 +92,7 @@ fn without_a_label_nothing_is_written() {
 #[test]
 fn a_mount_label_without_selinux_is_refused_by_the_file_system() {
     if fs::metadata("/sys/fs/selinux/enforce").is_ok() {
-        println!("skipped: SELinux is active here");
+        println!("SKIPPED: SELinux is active here");
         return;
     }
     let ran = ran("labels", |config| {

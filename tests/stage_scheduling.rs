@@ -176,7 +176,7 @@ fn allowed(status: &str) -> &str {
 #[test]
 fn a_memory_policy_is_that_of_the_process_and_of_a_further_one() {
     if std::fs::metadata("/proc/self/numa_maps").is_err() {
-        println!("skipped: this kernel knows one memory only");
+        println!("SKIPPED: this kernel knows one memory only");
         return;
     }
     let world = World::new();
@@ -211,7 +211,7 @@ fn memory_of_a_node_that_is_not_there_is_an_error_and_leaves_nothing() {
 fn the_processors_of_exec_are_not_those_of_process_1() {
     let own = std::fs::read_to_string("/proc/self/status").expect("status");
     if !allowed(&own).starts_with("0-") {
-        println!("skipped: it takes two processors, 0 and 1");
+        println!("SKIPPED: it takes two processors, 0 and 1");
         return;
     }
     let world = World::new();

@@ -112,7 +112,7 @@ fn make(call: &[u8]) {
 fn prepared(cgroups_path: &str) -> Option<(World, UnixListener, std::process::Command)> {
     own_view();
     if !is_root() || !has_cgroup2() {
-        println!("skipped: it takes root, and a pure cgroup v2 tree");
+        println!("SKIPPED: it takes root, and a pure cgroup v2 tree");
         return None;
     }
     let world = World::new();

@@ -54,7 +54,7 @@ fn a_real_bus_understands_us() {
         .stderr(Stdio::null())
         .spawn();
     let Ok(mut daemon) = daemon else {
-        println!("skipped: there is no dbus-daemon");
+        println!("SKIPPED: there is no dbus-daemon");
         return;
     };
     let path = CString::new(socket.to_str().unwrap()).unwrap();
