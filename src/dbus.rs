@@ -145,4 +145,4 @@ impl Bus {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,10 +12,11 @@
 
 use std::ffi::CString;
 
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use crate::dbus::{Bus, Method, Value, Writer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unless};
 use crate::plan::Plan;
 use crate::stages::kill_all::send;
 use crate::sys::process::{self, Child, CloneInto, clone3, exit_now};
@@ -96,13 +97,7 @@ impl Scope {
         body.text("fail");
         body.properties(&properties);
         body.properties(&[]);
-        let start = Method {
-            destination: "org.freedesktop.systemd1",
-            path: "/org/freedesktop/systemd1",
-            interface: "org.freedesktop.systemd1.Manager",
-            member: "StartTransientUnit",
-        };
-        let job = bus.call(&start, "ssa(sv)a(sa(sv))", &body)?;
+        let job = bus.call(&manager("StartTransientUnit"), "ssa(sv)a(sa(sv))", &body)?;
         let result = bus.wait_for("JobRemoved", &job)?;
         if result == "done" {
             return Ok(keeper);
@@ -110,6 +105,38 @@ impl Scope {
         let lacks = format!("systemd could not start {}: {result}", self.unit);
         Err(Error::machine(lacks, format!("journalctl -u {}", self.unit)))
     }
+}
+
+/// A method of systemd's.
+fn manager(member: &str) -> Method<'_> {
+    Method {
+        destination: "org.freedesktop.systemd1",
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+        member,
+    }
+}
+
+/// Tells systemd of other limits, if the cgroup is a scope: it would write the old ones again.
+pub fn tell(path: &str, limits: &[(String, String)]) -> Result<()> {
+    let (above, unit) = path.rsplit_once('/').unwrap_or_default();
+    let properties: Vec<_> =
+        limits.iter().flat_map(|(file, value)| property(file, value)).collect();
+    if unit.strip_suffix(".scope").is_none() || properties.is_empty() {
+        return Ok(());
+    }
+    // ENOENT: there is no bus, so that it was no systemd that made a cgroup of this name.
+    let bus = Bus::connect(&address(above.contains("/user@"))?);
+    unless(&[Errno::ENOENT], bus)?.map_or(Ok(()), |bus| set_properties(bus, unit, &properties))
+}
+
+/// Until the machine ends, not for ever (`runtime`).
+fn set_properties(mut bus: Bus, unit: &str, properties: &[(&str, Value)]) -> Result<()> {
+    let mut body = Writer::default();
+    body.text(unit);
+    body.flag(true);
+    body.properties(properties);
+    bus.call(&manager("SetUnitProperties"), "sba(sv)", &body).map(drop)
 }
 
 /// `a-b.slice` lies in `a.slice`; none where it is the name of no slice.
@@ -209,6 +236,23 @@ mod tests {
             let error = scope(Some(path), false).unwrap_err().to_string();
             assert!(error.starts_with("linux.cgroupsPath: "), "{path}: {error}");
         }
+    }
+
+    #[test]
+    fn a_real_bus_understands_that_limits_change() {
+        let Some(mut daemon) = crate::dbus::tests::Daemon::start() else {
+            return;
+        };
+        let new = [("MemoryMax", Value::Number(1)), ("CPUQuotaPeriodUSec", Value::Number(2))];
+        let said = set_properties(daemon.bus(), "jec-x.scope", &new).unwrap_err().to_string();
+        assert!(said.contains("org.freedesktop.DBus.Error."), "{said}");
+    }
+
+    #[test]
+    fn only_a_scope_is_told_to_systemd() {
+        let limit = [("memory.max".to_owned(), "1".to_owned())];
+        assert_eq!(tell("/jec/c1", &limit), Ok(()));
+        assert_eq!(tell("/system.slice/jec-c1.scope", &[]), Ok(()));
     }
 
     #[test]

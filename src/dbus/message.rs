@@ -55,6 +55,11 @@ impl Writer {
         self.0.push(0);
     }
 
+    /// `b`
+    pub fn flag(&mut self, flag: bool) {
+        self.number(flag.into());
+    }
+
     /// `g`
     fn signature(&mut self, text: &str) {
         self.0.extend([u8::try_from(text.len()).unwrap_or(u8::MAX)]);
@@ -71,7 +76,7 @@ impl Writer {
             }
             Value::Flag(flag) => {
                 self.signature("b");
-                self.number((*flag).into());
+                self.flag(*flag);
             }
             Value::Number(number) => {
                 self.signature("t");

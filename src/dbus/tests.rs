@@ -43,44 +43,66 @@ fn a_torn_or_foreign_message_is_none() {
     assert!(parse(&[b'l', 4, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255]).is_none());
 }
 
-/// A bus of our own, if there is a dbus-daemon. It closes the connection on any malformed message.
+/// A bus of our own. It closes the connection on any malformed message.
+pub(crate) struct Daemon {
+    process: std::process::Child,
+    socket: CString,
+    _dir: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// None, with the reason, where there is no dbus-daemon.
+    pub(crate) fn start() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("bus");
+        let address = format!("unix:path={}", socket.display());
+        let daemon = Command::new("dbus-daemon")
+            .args(["--session", "--nofork", "--nopidfile", "--address", &address])
+            .stderr(Stdio::null())
+            .spawn();
+        let path = CString::new(socket.to_str().unwrap()).unwrap();
+        if daemon.is_err() {
+            println!("SKIPPED: there is no dbus-daemon");
+        }
+        Some(Self { process: daemon.ok()?, socket: path, _dir: dir })
+    }
+
+    pub(crate) fn bus(&mut self) -> Bus {
+        let connected = (0..500).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            Bus::connect(&self.socket).ok()
+        });
+        connected.expect("a connection")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
 #[test]
 fn a_real_bus_understands_us() {
-    let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("bus");
-    let address = format!("unix:path={}", socket.display());
-    let daemon = Command::new("dbus-daemon")
-        .args(["--session", "--nofork", "--nopidfile", "--address", &address])
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(mut daemon) = daemon else {
-        println!("SKIPPED: there is no dbus-daemon");
+    let Some(mut daemon) = Daemon::start() else {
         return;
     };
-    let path = CString::new(socket.to_str().unwrap()).unwrap();
-    let connected = (0..500).find_map(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        Bus::connect(&path).ok()
-    });
-    let asked = connected.map(|mut bus| {
-        bus.listen_for("type='signal',member='JobRemoved'").unwrap();
-        let mut body = Writer::default();
-        body.text("jec-x.scope");
-        body.text("fail");
-        let pids = Value::Numbers(vec![std::process::id()]);
-        body.properties(&[("Delegate", Value::Flag(true)), ("PIDs", pids)]);
-        body.properties(&[]);
-        let start = Method {
-            destination: "org.freedesktop.systemd1",
-            path: "/org/freedesktop/systemd1",
-            interface: "org.freedesktop.systemd1.Manager",
-            member: "StartTransientUnit",
-        };
-        bus.call(&start, "ssa(sv)a(sa(sv))", &body).unwrap_err().to_string()
-    });
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
-    let said = asked.expect("a connection");
+    let mut bus = daemon.bus();
+    bus.listen_for("type='signal',member='JobRemoved'").unwrap();
+    let mut body = Writer::default();
+    body.text("jec-x.scope");
+    body.text("fail");
+    let pids = Value::Numbers(vec![std::process::id()]);
+    body.properties(&[("Delegate", Value::Flag(true)), ("PIDs", pids)]);
+    body.properties(&[]);
+    let start = Method {
+        destination: "org.freedesktop.systemd1",
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+        member: "StartTransientUnit",
+    };
+    let said = bus.call(&start, "ssa(sv)a(sa(sv))", &body).unwrap_err().to_string();
     assert!(said.contains("org.freedesktop.DBus.Error."), "{said}");
     assert!(said.contains("ServiceUnknown") || said.contains("Spawn"), "{said}");
 }
