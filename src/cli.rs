@@ -59,7 +59,7 @@ pub struct Global {
     /// Accepted, because engines say it: `--explain` tells more
     #[arg(long, global = true, hide_short_help = true)]
     pub debug: bool,
-    /// Let systemd make the cgroup: refused where a container is made, until jec can
+    /// Let systemd make the cgroup; linux.cgroupsPath is then slice:prefix:name
     #[arg(long, global = true, hide_short_help = true)]
     pub systemd_cgroup: bool,
     /// Accepted, because engines say it: jec asks the kernel what it may do
@@ -162,12 +162,9 @@ pub struct MakingArgs {
     /// Take the container from DIR/config.json; TARGET is then its id [default: .]
     #[arg(short, long, value_name = "DIR")]
     pub bundle: Option<PathBuf>,
-    /// Write the process id of the container's process 1 into FILE
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
-    /// Send the master of the container's terminal to the unix socket PATH
-    #[arg(long, value_name = "PATH")]
-    pub console_socket: Option<PathBuf>,
+    /// Where to tell of its process.
+    #[command(flatten)]
+    pub ends: EndsArgs,
     /// Let the program have N descriptors above 2 as well
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub preserve_fds: u32,
@@ -177,6 +174,20 @@ pub struct MakingArgs {
     /// Leave the container in the session keyring of the caller
     #[arg(long)]
     pub no_new_keyring: bool,
+}
+
+/// Where an engine wants to hear of a process that is made.
+#[derive(Debug, Args)]
+pub struct EndsArgs {
+    /// Write the number of the process into FILE
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Send the master of its terminal to the unix socket PATH
+    #[arg(long, value_name = "PATH")]
+    pub console_socket: Option<PathBuf>,
+    /// Send a pidfd of it to the unix socket PATH
+    #[arg(long, value_name = "PATH")]
+    pub pidfd_socket: Option<PathBuf>,
 }
 
 /// `jec create`

@@ -27,6 +27,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod commands;
 pub mod copy_up;
+pub mod dbus;
 pub mod error;
 pub mod filter;
 pub mod hooks;

@@ -107,6 +107,8 @@ pub struct Runtime<'a> {
     pub signals: Option<SignalFd>,
     /// Where to write init's pid, if asked for: absolute.
     pub pid_file: Option<String>,
+    /// The socket that an engine wants init's pidfd through.
+    pub pidfd_socket: Option<CString>,
     /// The container is removed, and by us: nobody else has to do what comes after it.
     pub removed: bool,
 }
@@ -215,6 +217,7 @@ impl<'a> Runtime<'a> {
             baton: Baton::default(),
             signals: None,
             pid_file: None,
+            pidfd_socket: None,
             removed: false,
         }
     }

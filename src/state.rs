@@ -250,10 +250,8 @@ impl Container {
 
     /// Writes the pid file, if one was asked for.
     pub fn write_pid_file(&self) -> Result<()> {
-        let Some((path, temporary)) = self.intent.pid_files()? else {
-            return Ok(());
-        };
-        write_pid(self.state.pid, &path, &temporary)
+        let files = self.intent.pid_files()?;
+        files.map_or(Ok(()), |(path, temporary)| write_pid(self.state.pid, &path, &temporary))
     }
 
     /// The same for a further process, of which the intent does not know.

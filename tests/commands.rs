@@ -94,7 +94,11 @@ fn shell_date(time: &str) -> u64 {
 }
 
 #[test]
-fn systemd_is_refused_by_its_flag_where_a_container_is_made() {
+fn systemd_where_there_is_none_is_refused_by_its_flag_where_a_container_is_made() {
+    if std::path::Path::new("/run/systemd/system").exists() {
+        println!("SKIPPED: this machine has a systemd");
+        return;
+    }
     let world = World::new();
     let bundle = world.bundle("gate", for_me).to_string_lossy().into_owned();
     world.tell(&["--systemd-cgroup", "list"]).ok();

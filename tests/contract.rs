@@ -204,15 +204,15 @@ fn is_function(line: &str) -> bool {
 /// What each part may have, in lines of code, and where it lives. Two front ends
 /// make a plan: the command line, and the reading of config.json (which crun and youki
 /// leave to a library). What explains (the texts of --explain, of errors, of `jec stages`)
-/// is for the reader. Engines ask more than a user does. The runtime is what happens to the
-/// plan: a weekend's reading, for which 5,500 lines are the goal.
+/// is for the reader. Engines ask more than a user does. systemd is asked for a cgroup, over
+/// D-Bus, where somebody wants that. The runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
-const BUDGETS: [(&str, usize, &[&str]); 5] = [
-    ("the command line", 2475, &["src/cli", "src/plan/flags"]),
+const BUDGETS: [(&str, usize, &[&str]); 6] = [
+    ("the command line", 2490, &["src/cli", "src/plan/flags"]),
     ("reading config.json", 1550, &["src/plan/config"]),
     (
         "explaining",
-        575,
+        580,
         &[
             "src/advice",
             "src/stages/order",
@@ -224,9 +224,10 @@ const BUDGETS: [(&str, usize, &[&str]); 5] = [
     ),
     (
         "what engines ask for",
-        500,
+        520,
         &[
             "src/log.rs",
+            "src/cgroup/watch.rs",
             "src/plan/features.rs",
             "src/commands/events.rs",
             "src/commands/features.rs",
@@ -236,6 +237,7 @@ const BUDGETS: [(&str, usize, &[&str]); 5] = [
             "src/commands/update.rs",
         ],
     ),
+    ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
     ("the runtime", 5490, &["src/"]),
 ];
 

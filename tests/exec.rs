@@ -276,15 +276,15 @@ fn a_process_object_that_is_none_is_named() {
         (r#"{"args":["x"],"user":{"uid":0,"gid":0},"cwd":"x"}"#, ["process.cwd", "absolute"]),
         (
             r#"{"args":["x"],"user":{"uid":0,"gid":0},"cwd":"/","apparmorProfile":"p"}"#,
-            ["process.apparmorProfile", "does not support"],
+            ["labels (init)", "likely:"],
         ),
     ] {
         fs::write(&file, text).expect("the file");
         ran(&world, &["-p", &path], &[]).fails(1, &words);
     }
     ran(&world, &["-p", "/no/such"], &[]).fails(1, &["/no/such", "ENOENT"]);
-    ran(&world, &["--apparmor", "p"], &["true"]).fails(1, &["process.apparmorProfile"]);
-    ran(&world, &["--process-label", "l"], &["true"]).fails(1, &["process.selinuxLabel"]);
+    ran(&world, &["--apparmor", "p"], &["true"]).fails(1, &["labels (init)", "apparmor"]);
+    ran(&world, &["--process-label", "l"], &["true"]).fails(1, &["labels (init)", "EINVAL"]);
     ran(&world, &["--apparmor", "", "--process-label", ""], &["true"]).ok();
     ran(&world, &["-p", &path], &["true"]).fails(2, &["cannot be used with"]);
     drop(held);

@@ -166,3 +166,78 @@ fn a_value_that_the_policy_does_not_have_is_refused_before_anything_is_made() {
         assert!(!ran.err.contains("(init)"), "{}", ran.err);
     }
 }
+
+/// The processors that a process may use, as /proc/PID/status has them.
+fn allowed(status: &str) -> &str {
+    let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    line.expect("a list").trim()
+}
+
+#[test]
+fn a_memory_policy_is_that_of_the_process_and_of_a_further_one() {
+    if std::fs::metadata("/proc/self/numa_maps").is_err() {
+        println!("SKIPPED: this kernel knows one memory only");
+        return;
+    }
+    let world = World::new();
+    let bundle = bundle(&world, "scheduling", |config| {
+        nothing(config);
+        command(config, &["sleep", "60"]);
+        config["linux"]["memoryPolicy"] = json!({"mode": "MPOL_BIND", "nodes": "0"});
+    });
+    let held = world.hold_bundle(&bundle);
+    let bound = |maps: &str| {
+        // What the kernel itself has put there has no policy of the process.
+        let own: Vec<_> = maps.lines().filter(|line| !line.contains("default")).collect();
+        own.len() > 3 && own.iter().all(|line| line.contains(" bind:0"))
+    };
+    assert!(bound(&held.proc("numa_maps")), "{}", held.proc("numa_maps"));
+    let further = world.tell(&["exec", &world.id("b"), "cat", "/proc/self/numa_maps"]).ok().out;
+    assert!(bound(&further), "{further}");
+    let without = sleeping(&World::new(), nothing).proc("numa_maps");
+    assert!(without.lines().all(|line| line.contains(" default")), "{without}");
+}
+
+#[test]
+fn memory_of_a_node_that_is_not_there_is_an_error_and_leaves_nothing() {
+    let ran = ran("scheduling", |config| {
+        nothing(config);
+        config["linux"]["memoryPolicy"] = json!({"mode": "MPOL_BIND", "nodes": "1023"});
+    });
+    ran.fails(1, &["scheduling (init): set_mempolicy(", "EINVAL", "likely:"]);
+}
+
+#[test]
+fn the_processors_of_exec_are_not_those_of_process_1() {
+    let own = std::fs::read_to_string("/proc/self/status").expect("status");
+    if !allowed(&own).starts_with("0-") {
+        println!("SKIPPED: it takes two processors, 0 and 1");
+        return;
+    }
+    let world = World::new();
+    let bundle = bundle(&world, "scheduling", |config| {
+        nothing(config);
+        command(config, &["sleep", "60"]);
+        config["process"]["execCPUAffinity"] = json!({"initial": "0", "final": "1"});
+    });
+    let held = world.hold_bundle(&bundle);
+    assert_eq!(allowed(&held.proc("status")), allowed(&own), "process 1 is not concerned");
+    let id = world.id("b");
+    // Of the further process, and of jec, which made it and waits for it.
+    let look = "cat /proc/self/status";
+    assert_eq!(allowed(&world.tell(&["exec", &id, "sh", "-c", look]).ok().out), "1");
+    let told = world.tell(&["exec", "--explain", &id, "true"]).ok().err;
+    let calls: Vec<_> = told.lines().filter(|line| line.contains("sched_setaffinity")).collect();
+    assert_eq!(calls.len(), 2, "{told}");
+    assert!(calls[0].contains("[0]") && calls[1].contains("[1]"), "{calls:?}");
+    let place = |text: &str| told.find(text).unwrap_or_else(|| panic!("no {text:?} in {told}"));
+    assert!(place("sched_setaffinity") < place("spawn-middle"), "jec moves before the process is");
+    let file = world.path("process.json");
+    let only_first = json!({
+        "args": ["cat", "/proc/self/status"], "cwd": "/", "env": ["PATH=/bin"],
+        "user": {"uid": 0, "gid": 0}, "execCPUAffinity": {"initial": "0"}
+    });
+    std::fs::write(&file, only_first.to_string()).expect("a file");
+    let further = world.tell(&["exec", "-p", &file.to_string_lossy(), &id]).ok().out;
+    assert_eq!(allowed(&further), allowed(&own), "without `final`: all that the cgroup has");
+}

@@ -9,9 +9,10 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::place::{JEC, unified_line};
+use super::systemd::Keeper;
 use super::{open_directory, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
-use crate::sys::signal::{self, CHANGE, READ};
+use crate::sys::signal::{self, CHANGE};
 use crate::sys::{directory, file};
 
 /// The container's cgroup.
@@ -23,6 +24,8 @@ pub struct Cgroup {
     pub dir: OwnedFd,
     /// The root of the tree.
     pub(super) root: OwnedFd,
+    /// Who is in a scope of systemd until the container is.
+    pub keeper: Option<Keeper>,
 }
 
 impl Cgroup {
@@ -33,7 +36,7 @@ impl Cgroup {
             return Ok(None);
         };
         let dir = open_if_there(root.as_fd(), path)?;
-        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, root }))
+        Ok(dir.map(|dir| Self { path: path.to_owned(), dir, root, keeper: None }))
     }
 
     /// Kills everything in it and below it.
@@ -44,10 +47,8 @@ impl Cgroup {
     /// that the loop is what there is, made fair by freezing first: a frozen
     /// process does not fork, and still dies by SIGKILL.
     pub fn kill(&self) -> Result<()> {
-        match file::write_file(self.dir.as_fd(), c"cgroup.kill", "1") {
-            Err(error) if error.is(Errno::ENOENT) => self.signal(signal::KILL),
-            other => other,
-        }
+        let killed = file::write_file(self.dir.as_fd(), c"cgroup.kill", "1");
+        unless(&[Errno::ENOENT], killed)?.map_or_else(|| self.signal(signal::KILL), Ok)
     }
 
     /// Sends a signal to each process in it and below it, in a state in which none forks.
@@ -57,19 +58,6 @@ impl Cgroup {
         self.processes()?.into_iter().try_for_each(|pid| signal::send(pid, number))?;
         // A frozen process takes SIGKILL, and anything else only when it goes on.
         self.freeze(was_frozen, Instant::now() + Duration::from_secs(1)).map(drop)
-    }
-
-    /// Every process in it and below it, as far as our pid namespace has a number for it.
-    pub fn processes(&self) -> Result<Vec<i32>> {
-        let mut all = processes(self.dir.as_fd())?;
-        below(self.dir.as_fd(), |_, _, dir| {
-            all.extend(processes(dir)?);
-            Ok(())
-        })?;
-        // 0 is a process outside of it, and to kill(2) it would mean ourselves.
-        all.retain(|pid| *pid > 0);
-        all.sort_unstable();
-        Ok(all)
     }
 
     /// What a file of it says; none without its controller, and when the cgroup is gone.
@@ -109,18 +97,6 @@ impl Cgroup {
     /// 0 without the controller.
     pub fn oom_kills(&self) -> Result<u64> {
         Ok(self.file(c"memory.events")?.and_then(|text| value(&text, "oom_kill")).unwrap_or(0))
-    }
-
-    /// Waits until more than `seen` processes were killed for want of memory, until `init`
-    /// has ended, or for so long. How many were killed then is to be asked again.
-    pub fn await_oom(&self, seen: u64, init: BorrowedFd, wait: Duration) -> Result<()> {
-        // Without the controller nobody is killed, and another file is as silent.
-        let memory = unless(&[Errno::ENOENT], self.look_at(c"memory.events"))?;
-        let (events, text) = memory.map_or_else(|| self.look_at(c"cgroup.type"), Ok)?;
-        if value(&text, "oom_kill").is_some_and(|killed| killed > seen) {
-            return Ok(());
-        }
-        signal::watch(&[(events.as_fd(), CHANGE), (init, READ)], Some(wait)).map(drop)
     }
 
     /// Removes it and everything below it. It has to be without processes, or
@@ -168,7 +144,7 @@ impl Cgroup {
     }
 
     /// Reads a file of it that stays open: it can then be watched for what changes since.
-    fn look_at(&self, name: &CStr) -> Result<(OwnedFd, String)> {
+    pub(super) fn look_at(&self, name: &CStr) -> Result<(OwnedFd, String)> {
         let file = file::openat(self.dir.as_fd(), name, OFlag::O_RDONLY, 0)?;
         let mut buffer = [0; 1024];
         let count = file::read(file.as_fd(), &mut buffer)?;
@@ -214,7 +190,7 @@ enum Step {
 /// A container that may write to its cgroup can nest them thousands deep. So
 /// this climbs with one descriptor and a list of steps, by `..`, instead of
 /// calling itself; nothing in cgroup2 can be renamed, so `..` is where we came from.
-fn below(
+pub(super) fn below(
     top: BorrowedFd,
     mut visit: impl FnMut(BorrowedFd, &CStr, BorrowedFd) -> Result<()>,
 ) -> Result<()> {
@@ -255,7 +231,7 @@ pub(super) fn processes(dir: BorrowedFd) -> Result<Vec<i32>> {
 }
 
 /// The number behind `key` in a file of lines "key number".
-fn value(text: &str, key: &str) -> Option<u64> {
+pub(super) fn value(text: &str, key: &str) -> Option<u64> {
     let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok();
     text.lines().find_map(of_key)
 }

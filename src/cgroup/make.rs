@@ -44,12 +44,14 @@ impl Placement<'_> {
     pub fn make(self) -> Result<Cgroup> {
         // The kernel refuses a program (no CAP_BPF) before there is a directory.
         let program = devices::load(self.plan)?;
+        let limits = &self.plan.cgroup.limits;
+        let keeper = self.scope.as_ref().map(|scope| scope.start(limits)).transpose()?;
         let dir = self.directory()?;
         if let Some(program) = program {
             bpf::attach_device_program(program.as_fd(), dir.as_fd())?;
         }
-        limits::write(dir.as_fd(), &self.plan.cgroup.limits)?;
-        Ok(Cgroup { path: self.path, dir, root: self.root })
+        limits::write(dir.as_fd(), limits)?;
+        Ok(Cgroup { path: self.path, dir, root: self.root, keeper })
     }
 
     /// The directory. Another jec that removes its last container takes the
@@ -75,7 +77,8 @@ impl Placement<'_> {
             is_new = unless(&[Errno::EEXIST], made)?.is_some();
             dir = open_directory(dir.as_fd(), name)?;
         }
-        if !is_new {
+        // The scope that systemd has made for us has its keeper in it.
+        if !is_new && self.scope.is_none() {
             refuse_used(dir.as_fd(), &self.path, &self.plan.id)?;
         }
         Ok(dir)

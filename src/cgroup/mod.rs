@@ -25,6 +25,8 @@ pub mod life;
 pub mod limits;
 pub mod make;
 pub mod place;
+pub mod systemd;
+mod watch;
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

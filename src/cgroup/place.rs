@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
+use super::systemd::Scope;
 use super::{LONGEST, controllers, instead, open_if_there, read, root};
 use crate::error::{Error, Result, unless};
 use crate::plan::Plan;
@@ -39,6 +40,8 @@ pub struct Placement<'a> {
     /// The root of the tree.
     pub(super) root: OwnedFd,
     pub(super) plan: &'a Plan,
+    /// Made by systemd, if that is wanted.
+    pub(super) scope: Option<Scope>,
 }
 
 impl Hierarchy {
@@ -69,14 +72,20 @@ impl Hierarchy {
     /// `jec/ID`. Fails when limits are asked for that this machine or this user
     /// cannot have, and when the place is taken. When nothing was asked for that needs a
     /// cgroup, device rules excepted, there may be none: then the answer is why.
-    pub fn place(self, plan: &Plan) -> Result<Result<Placement<'_>, String>> {
+    /// With `systemd` it is a scope of systemd, and `cgroupsPath` has another form.
+    pub fn place(self, plan: &Plan, systemd: bool) -> Result<Result<Placement<'_>, String>> {
         let limits = &plan.cgroup.limits;
+        let mut path = plan.cgroup.path.iter();
+        if !systemd && path.any(|path| !path.starts_with('/') && path.matches(':').count() == 2) {
+            let problem = "slice:prefix:name is for systemd, and needs --systemd-cgroup";
+            return Err(Error::config("linux.cgroupsPath", problem));
+        }
         if limits.iter().any(|limit| limit.0 == "pids.max" && limit.1 == "1") {
             let problem = "1 is too few: while it is made, jec has two processes in the container";
             return Err(Error::config("linux.resources.pids.limit (--pids)", problem));
         }
         let (why, cure) = match self {
-            Self::Ours { root, base } => return below(root, &base, plan).map(Ok),
+            Self::Ours { root, base } => return below(root, &base, plan, systemd).map(Ok),
             Self::Closed => (
                 format!("uid {} may change no part of /sys/fs/cgroup", credentials::geteuid()),
                 "systemd-run --user --scope -p Delegate=yes jec ..., or as root",
@@ -87,17 +96,20 @@ impl Hierarchy {
             ),
         };
         // Without a cgroup there are no limits, so those that were asked for are an error.
-        let Some((file, _)) = limits.first() else {
+        let limit = limits.first().map(|(file, _)| &**file);
+        let Some(what) = systemd.then_some("--systemd-cgroup").or(limit) else {
             return Ok(Err(why));
         };
-        Err(Error::machine(format!("{file} needs a cgroup, but {why}"), cure))
+        Err(Error::machine(format!("{what} needs a cgroup, but {why}"), cure))
     }
 }
 
-fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan) -> Result<Placement<'a>> {
-    let path = match plan.cgroup.path.as_deref() {
-        Some(path) if path.starts_with('/') => path.to_owned(),
-        relative => format!("{base}/{JEC}/{}", relative.unwrap_or(&plan.id)),
+fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan, scoped: bool) -> Result<Placement<'a>> {
+    let scope = scoped.then(|| Scope::of(plan, !base.is_empty())).transpose()?;
+    let path = match (plan.cgroup.path.as_deref(), &scope) {
+        (_, Some(scope)) => scope.path(base),
+        (Some(path), _) if path.starts_with('/') => path.to_owned(),
+        (relative, _) => format!("{base}/{JEC}/{}", relative.unwrap_or(&plan.id)),
     };
     if !path.starts_with(&format!("{base}/")) {
         let lacks = format!(
@@ -114,7 +126,7 @@ fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan) -> Result<Placement<'a>>
     if let Some(dir) = open_if_there(root.as_fd(), &path)? {
         refuse_used(dir.as_fd(), &path, &plan.id)?;
     }
-    Ok(Placement { path, root, plan })
+    Ok(Placement { path, root, plan, scope })
 }
 
 /// A cgroup with processes or children is somebody's.
@@ -179,6 +191,16 @@ mod tests {
         assert_eq!(unified_line("12:pids:/x\n0::/learner/shell\n"), "/learner/shell");
         assert_eq!(unified_line("1:name=systemd:/\n"), "/");
         assert_eq!(unified_line("0::/../other\n"), "/");
+    }
+
+    #[test]
+    fn the_path_of_a_scope_is_for_systemd_only() {
+        let mut plan = Plan::nothing("c");
+        plan.cgroup.path = Some("system.slice:jec:1".into());
+        let error = Hierarchy::Absent.place(&plan, false).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with("linux.cgroupsPath: ") && error.contains("--systemd-cgroup"));
+        let error = Hierarchy::Absent.place(&plan, true).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with("--systemd-cgroup needs a cgroup"), "{error}");
     }
 
     #[test]

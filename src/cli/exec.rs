@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::EndsArgs;
 use crate::plan::flags::capabilities::{self, CapabilityName};
 
 /// `jec exec`
@@ -29,15 +30,12 @@ pub struct ExecArgs {
     /// Give it a terminal of its own
     #[arg(short, long)]
     pub tty: bool,
-    /// Send the master of its terminal to the unix socket PATH
-    #[arg(long, value_name = "PATH")]
-    pub console_socket: Option<PathBuf>,
+    /// Where to tell of it.
+    #[command(flatten)]
+    pub ends: EndsArgs,
     /// Return when it has started; it then goes on without jec
     #[arg(short, long)]
     pub detach: bool,
-    /// Write its process id into FILE
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
     /// Who runs it, in numbers of the container [default: who runs process 1]
     #[arg(short, long, value_name = "UID[:GID]", value_parser = user, conflicts_with = "process")]
     pub user: Option<(u32, Option<u32>)>,
@@ -57,10 +55,10 @@ pub struct ExecArgs {
     /// Set-user-ID programs (sudo, su) gain nothing, even where process 1 lets them
     #[arg(long)]
     pub no_new_privs: bool,
-    /// The AppArmor profile: jec has none to give, so only an empty one
+    /// Its AppArmor profile [default: that of process 1]
     #[arg(long, value_name = "PROFILE", conflicts_with = "process")]
     pub apparmor: Option<String>,
-    /// The SELinux label: as above
+    /// Its SELinux label [default: that of process 1]
     #[arg(long, value_name = "LABEL", conflicts_with = "process")]
     pub process_label: Option<String>,
     /// Let it have N descriptors above 2 as well

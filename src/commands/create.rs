@@ -3,12 +3,12 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::open_proc;
 use crate::cgroup::Hierarchy;
-use crate::cli::{CreateArgs, Global, MakingArgs};
+use crate::cli::{CreateArgs, EndsArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result};
 use crate::log;
 use crate::plan::{Plan, Process};
@@ -33,7 +33,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
     let mut plan = Plan::from_bundle(&args.id, bundle)?;
     args.making.apply(&mut plan, proc.as_fd())?;
-    check_terminal(&mut plan.process, true, args.making.console_socket.as_deref())?;
+    check_terminal(&mut plan.process, true, &args.making.ends)?;
     let all = rows(&plan, &RESTING);
     let mut runtime = prepare(global, &plan, &all, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
@@ -78,14 +78,9 @@ pub fn prepare<'a>(
     hierarchy: Hierarchy,
     args: &MakingArgs,
 ) -> Result<Runtime<'a>> {
-    if global.systemd_cgroup {
-        let problem =
-            "jec has no systemd driver yet; leave it out, and linux.cgroupsPath is a path";
-        return Err(Error::config("--systemd-cgroup", problem));
-    }
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
-    let placement = match hierarchy.place(plan)? {
+    let placement = match hierarchy.place(plan, global.systemd_cgroup)? {
         Ok(placement) => Some(placement),
         Err(why) => {
             refuse_device_makers(plan, &why)?;
@@ -95,24 +90,25 @@ pub fn prepare<'a>(
     };
     let mut runtime = Runtime::new(plan, rows, proc, Some(states));
     runtime.placement = placement;
-    serve(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
+    serve(&mut runtime, &args.ends)?;
     Ok(runtime)
 }
 
 /// What a command that makes a process owes to its caller: to say what it passes over, to heed
-/// signals, to tell the number, and to give the terminal away.
-pub fn serve(runtime: &mut Runtime, pid: Option<&Path>, console: Option<&Path>) -> Result<()> {
+/// signals, to tell of the process, and to give the terminal away.
+pub fn serve(runtime: &mut Runtime, ends: &EndsArgs) -> Result<()> {
     runtime.plan.warnings.iter().for_each(|warning| log::warn(warning));
     runtime.signals = Some(signal::as_messages()?);
-    runtime.pid_file = pid.map(absolute).transpose()?;
-    let socket = console.map(|path| CString::new(path.as_os_str().as_bytes()));
-    runtime.console_socket = socket.transpose()?;
+    runtime.pid_file = ends.pid_file.as_deref().map(absolute).transpose()?;
+    let name = |path: &PathBuf| CString::new(path.as_os_str().as_bytes());
+    runtime.console_socket = ends.console_socket.as_ref().map(name).transpose()?;
+    runtime.pidfd_socket = ends.pidfd_socket.as_ref().map(name).transpose()?;
     Ok(())
 }
 
 /// A terminal needs somebody at its other end: jec while it stays, else whoever has the socket.
-pub fn check_terminal(process: &mut Process, detach: bool, socket: Option<&Path>) -> Result<()> {
-    if process.terminal && detach && socket.is_none() {
+pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> Result<()> {
+    if process.terminal && detach && ends.console_socket.is_none() {
         let problem = "is true, but after create or --detach nobody is at its other end: \
             give --console-socket, or no --tty";
         return Err(Error::config("process.terminal", problem));
@@ -173,7 +169,7 @@ pub fn outcome(result: Result<u8, Failure>, cleaned: Result<(), Failure>) -> Res
 }
 
 /// Absolute, because it is written down for a `jec delete` that may run elsewhere.
-pub fn absolute(path: &Path) -> Result<String> {
+fn absolute(path: &Path) -> Result<String> {
     let path = std::path::absolute(path)
         .map_err(|error| Error::config("--pid-file", format!("{}: {error}", path.display())))?;
     let text = path.to_str().map(str::to_owned);

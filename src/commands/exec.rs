@@ -31,7 +31,7 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     let all = rows(&plan, &[Command::Each, Command::Program]);
     let mut runtime = Runtime::new(&plan, &all, proc, Some(states));
     runtime.container = Some(container);
-    serve(&mut runtime, args.pid_file.as_deref(), args.console_socket.as_deref())?;
+    serve(&mut runtime, &args.ends)?;
     Recorder::resume(listening);
     let started = walk(&mut runtime, &all);
     let result = started
@@ -68,7 +68,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
     let process = &mut plan.process;
     process.preserved_fds = args.preserve_fds;
     process.outlives_jec = args.detach;
-    check_terminal(process, args.detach, args.console_socket.as_deref())?;
+    check_terminal(process, args.detach, &args.ends)?;
     Ok(plan)
 }
 

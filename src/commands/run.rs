@@ -75,7 +75,7 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
     };
     args.making.apply(&mut plan, proc.as_fd())?;
     time::refuse_other_clocks(args, &plan)?;
-    check_terminal(&mut plan.process, args.detach, args.making.console_socket.as_deref())?;
+    check_terminal(&mut plan.process, args.detach, &args.making.ends)?;
     Ok(plan)
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{find, open_proc};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, systemd};
 use crate::cli::{Global, UpdateArgs};
 use crate::error::{Error, Failure, Result};
 use crate::plan::limits_of;
@@ -30,6 +30,7 @@ pub fn run(global: &Global, args: &UpdateArgs) -> Result<u8, Failure> {
     if saved["memory"]["checkBeforeUpdate"] == true {
         refuse_below_usage(&cgroup, &limits)?;
     }
+    systemd::tell(&cgroup.path, &limits)?;
     cgroup.limit(&limits)?;
     container.write_config(&config)?;
     Ok(0)

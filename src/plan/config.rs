@@ -11,6 +11,7 @@ mod kernel;
 pub(super) mod mount_options;
 mod mounts;
 pub(super) mod namespaces;
+pub(super) mod numbers;
 mod process;
 mod property;
 pub mod resources;
@@ -18,7 +19,7 @@ pub mod seccomp;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,12 @@ impl Plan {
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
         let mut process = process::process(&config.at("process")?, &namespaces, &mut warnings)?;
         process.personality = linux.optional("personality", process::personality)?;
+        process.memory_policy = linux.optional("memoryPolicy", numbers::memory_policy)?;
+        let read = |given: &_| mounts::mount(given, &bundle, &namespaces, &mut warnings);
+        let mut mounts = config.each("mounts", read)?;
+        if let Some(label) = process::label(&linux, "mountLabel")? {
+            mounts::label(&mut mounts, &CString::new(label)?);
+        }
         let seccomp = |given: &_| seccomp::profile_for(given, process.no_new_privileges);
         Ok(Self {
             id: id.into(),
@@ -94,9 +101,7 @@ impl Plan {
             annotations: annotations(&config)?,
             hooks: hooks::hooks(&config)?,
             root,
-            mounts: config.each("mounts", |given| {
-                mounts::mount(given, &bundle, &namespaces, &mut warnings)
-            })?,
+            mounts,
             devices: devices::devices(&linux, &namespaces, &mut warnings)?,
             masked_paths: linux.each("maskedPaths", Property::absolute)?,
             readonly_paths: linux.each("readonlyPaths", Property::absolute)?,
@@ -196,18 +201,13 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
 /// What is valid but not done here, and the value that asks for nothing: to leave a
 /// label out would make another container than the one described. Sections of other platforms
 /// say that the bundle is meant for another machine.
-pub(super) const UNSUPPORTED: [(&str, &str); 11] = [
+pub(super) const UNSUPPORTED: [(&str, &str); 6] = [
     ("windows", "null"),
     ("solaris", "null"),
     ("zos", "null"),
     ("vm", "null"),
     ("linux.netDevices", "{}"),
     ("linux.intelRdt", "null"),
-    ("linux.memoryPolicy", "null"),
-    ("linux.mountLabel", "\"\""),
-    ("process.apparmorProfile", "\"\""),
-    ("process.selinuxLabel", "\"\""),
-    ("process.execCPUAffinity", "null"),
 ];
 
 /// Refuses an id that could lead out of the state directory, of which it is a part.

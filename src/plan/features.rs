@@ -15,7 +15,7 @@ use oci_spec::runtime::LinuxSeccompOperator::{
 use serde_json::{Value, json};
 
 use super::config::mount_options::{PLAIN, find};
-use super::config::{KNOWN, UNSUPPORTED, namespaces, seccomp};
+use super::config::{KNOWN, UNSUPPORTED, namespaces, numbers, seccomp};
 use crate::error::Result;
 use crate::sys::seccomp::flags_supported;
 
@@ -51,10 +51,14 @@ fn linux(mount_options: &[String]) -> Result<Value> {
     Ok(json!({
         "namespaces": namespaces::ORDER,
         "capabilities": names.collect::<Vec<_>>(),
-        "cgroup": {"v1": false, "v2": true, "systemd": false, "systemdUser": false, "rdma": true},
+        "cgroup": {"v1": false, "v2": true, "systemd": true, "systemdUser": true, "rdma": true},
         "seccomp": filters()?,
-        "apparmor": {"enabled": can("process.apparmorProfile")},
-        "selinux": {"enabled": can("process.selinuxLabel")},
+        "apparmor": {"enabled": true},
+        "selinux": {"enabled": true},
+        "memoryPolicy": {
+            "modes": numbers::MODES.split(' ').collect::<Vec<_>>(),
+            "flags": numbers::FLAGS.split(' ').collect::<Vec<_>>(),
+        },
         "intelRdt": {"enabled": can("linux.intelRdt")},
         "mountExtensions": {"idmap": {"enabled": mount_options.contains(&"idmap".to_owned())}},
         "netDevices": {"enabled": can("linux.netDevices")},

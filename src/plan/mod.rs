@@ -18,6 +18,7 @@ use std::time::Duration;
 use nix::sched::CloneFlags;
 
 pub use config::check_id;
+pub use config::numbers::{MemoryPolicy, Processors};
 pub use config::resources::{default_devices, limits_of};
 
 use crate::filter::Profile;
@@ -324,6 +325,14 @@ pub struct Process {
     pub scheduler: Option<Scheduler>,
     /// personality(2).
     pub personality: Option<u64>,
+    /// set_mempolicy(2).
+    pub memory_policy: Option<MemoryPolicy>,
+    /// sched_setaffinity(2), of a further process.
+    pub processors: Option<Processors>,
+    /// The AppArmor profile.
+    pub apparmor_profile: Option<String>,
+    /// The SELinux label.
+    pub selinux_label: Option<String>,
 }
 
 /// Programs of whoever wrote the configuration, run at six moments of the container's life.

@@ -52,18 +52,16 @@ fn make(root: BorrowedFd, device: &Device, mknod_allowed: bool) -> Result<()> {
     let (directory, name) = tree::entry(root, &device.path)?;
     let kind = SFlag::from_bits_truncate(device.kind as u32);
     let number = makedev(device.major.into(), device.minor.into());
-    match file::mknodat(directory.as_fd(), &name, kind, device.mode, number) {
-        Ok(()) => {
-            let node = tree::step(directory.as_fd(), &name)?;
-            // In a directory that others write to, the name can be another file's by now.
-            let made = check(node.as_fd(), device)?;
-            let is_owner = (made.st_uid, made.st_gid) == (device.uid, device.gid);
-            if is_owner { Ok(()) } else { file::fchown(node.as_fd(), device.uid, device.gid) }
-        }
-        // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
-        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EEXIST) => bind(root, device),
-        Err(error) => Err(error),
+    // EPERM: no CAP_MKNOD here. EEXIST: the image has something of that name; it is covered.
+    let made = file::mknodat(directory.as_fd(), &name, kind, device.mode, number);
+    if unless(&[Errno::EPERM, Errno::EEXIST], made)?.is_none() {
+        return bind(root, device);
     }
+    let node = tree::step(directory.as_fd(), &name)?;
+    // In a directory that others write to, the name can be another file's by now.
+    let made = check(node.as_fd(), device)?;
+    let is_owner = (made.st_uid, made.st_gid) == (device.uid, device.gid);
+    if is_owner { Ok(()) } else { file::fchown(node.as_fd(), device.uid, device.gid) }
 }
 
 /// Binds the host's node, once it has proved to be what its name says (CVE-2025-31133).

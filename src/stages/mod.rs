@@ -33,6 +33,7 @@ pub mod identity;
 pub mod join;
 pub mod kernel_params;
 pub mod kill_all;
+pub mod labels;
 pub mod limits;
 pub mod masks;
 pub mod mount_sources;
@@ -203,9 +204,14 @@ const KERNEL: When = when("hostname, sysctl", |plan| {
 const MASKS: When = when("masked or read-only", |plan| {
     plan.root.readonly || !plan.masked_paths.is_empty() || !plan.readonly_paths.is_empty()
 });
-const SCHEDULING: When = when("scheduler, ioPriority", |plan| {
-    let Process { scheduler, io_priority, personality, .. } = &plan.process;
-    scheduler.is_some() || io_priority.is_some() || personality.is_some()
+const SCHEDULING: When = when("scheduler, ioPriority, …", |plan| {
+    let Process { scheduler, io_priority, personality, memory_policy, .. } = &plan.process;
+    let has_place = memory_policy.is_some() || plan.processors().is_some();
+    has_place || scheduler.is_some() || io_priority.is_some() || personality.is_some()
+});
+const PROCESSORS: When = when("execCPUAffinity", |plan| plan.processors().is_some());
+const LABELS: When = when("apparmorProfile, selinuxLabel", |plan| {
+    plan.process.apparmor_profile.is_some() || plan.process.selinux_label.is_some()
 });
 const NO_NEW_PRIVS: When = when("noNewPrivileges", |plan| plan.process.no_new_privileges);
 /// Two rows, complementary conditions: exactly one of them loads the filter.
@@ -237,6 +243,7 @@ pub const STAGES: &[Stage] = &[
     row(PREPARE, "console-socket", Runtime(console_socket::run), Each, TERMINAL, "the socket that the terminal's master will come through", include_str!("console_socket.rs")),
     row(PREPARE, "filter", Runtime(filter::run), Each, FILTER, "compile the system call filter while errors are cheap", include_str!("filter.rs")),
     row(PREPARE, "cgroup", Runtime(cgroup::run), Each, ALWAYS, "make the cgroup and write its limits", include_str!("cgroup.rs")),
+    row(PREPARE, "scheduling-early", Runtime(scheduling::run_early), Each, PROCESSORS, "the processors on which jec makes a further process", include_str!("scheduling.rs")),
     row(PREPARE, "spawn-middle", Runtime(spawn_middle::run), Each, ALWAYS, "clone the middle process, born in the cgroup", include_str!("spawn_middle.rs")),
 
     row(NAMESPACES, "join", Middle(join::run), Each, JOINS, "enter the namespaces that exist already", include_str!("join.rs")),
@@ -261,7 +268,8 @@ pub const STAGES: &[Stage] = &[
     row(ROOT, "kernel-params", Init(kernel_params::run), Create, KERNEL, "host name, domain name and sysctls", include_str!("kernel_params.rs")),
     row(ROOT, "masks", Init(masks::run), Create, MASKS, "read-only root, read-only paths, hidden paths", include_str!("masks.rs")),
 
-    row(PROCESS, "scheduling", Init(scheduling::run), Each, SCHEDULING, "scheduler, I/O priority, personality", include_str!("scheduling.rs")),
+    row(PROCESS, "scheduling", Init(scheduling::run), Each, SCHEDULING, "scheduler, processors, priorities, memory, personality", include_str!("scheduling.rs")),
+    row(PROCESS, "labels", Init(labels::run), Each, LABELS, "the name by which AppArmor or SELinux will know the program", include_str!("labels.rs")),
     row(PROCESS, "seccomp-early", Init(seccomp::run), Each, FILTER_EARLY, "load the filter while CAP_SYS_ADMIN is held", include_str!("seccomp.rs")),
     row(PROCESS, "notify-early", Runtime(notify::run), Each, LISTENER_EARLY, "hand the filter's listener to its socket", include_str!("notify.rs")),
     row(PROCESS, "bounding", Init(bounding::run), Each, ALWAYS, "drop the bounding set: a ceiling for ever", include_str!("bounding.rs")),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::session;
+use super::{pid_file, session};
 use crate::error::{Result, unless};
 use crate::sides::{Process, Runtime};
 use crate::state::Status;
@@ -26,6 +26,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let pid = runtime.init()?.pid;
     check_started(runtime, pid)?;
     if runtime.plan.joins.is_some() {
+        pid_file::send_pidfd(runtime, b"setns")?;
         let path = runtime.pid_file.take();
         return path.map_or(Ok(()), |path| runtime.container()?.write_pid_file_of(pid, &path));
     }

@@ -16,7 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::error::Result;
+use crate::error::{Result, unless};
 use crate::sides::Runtime;
 use crate::sys::mount::{Change, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
 use crate::sys::{file, memory, mount, process};
@@ -40,16 +40,12 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 
 /// A read-only mount costs 0.1 ms, a memfd must copy the file: so the mount, where it is allowed.
 fn sealed_copy(own: &OwnedFd) -> Result<OwnedFd> {
-    match mount::open_tree(own.as_fd(), c"", OPEN_TREE_CLONE, false) {
-        Ok(copy) => {
-            let readonly = Change { set: MOUNT_ATTR_RDONLY, ..Change::default() };
-            mount::mount_setattr(copy.as_fd(), readonly)?;
-            Ok(copy)
-        }
-        // EPERM: an ordinary user. EINVAL: the binary lies on a mount of another mount namespace.
-        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EINVAL) => {
-            memory::sealed_file(c"jec", own.as_fd())
-        }
-        Err(error) => Err(error),
-    }
+    // EPERM: an ordinary user. EINVAL: the binary lies on a mount of another mount namespace.
+    let copy = mount::open_tree(own.as_fd(), c"", OPEN_TREE_CLONE, false);
+    let Some(copy) = unless(&[Errno::EPERM, Errno::EINVAL], copy)? else {
+        return memory::sealed_file(c"jec", own.as_fd());
+    };
+    let readonly = Change { set: MOUNT_ATTR_RDONLY, ..Change::default() };
+    mount::mount_setattr(copy.as_fd(), readonly)?;
+    Ok(copy)
 }

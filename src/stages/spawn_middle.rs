@@ -34,5 +34,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     runtime.handed = Handed::default();
     runtime.baton = ours;
     runtime.middle = Some(child);
+    // A scope of systemd has a process of the container now.
+    drop(runtime.cgroup.as_mut().and_then(|cgroup| cgroup.keeper.take()));
     Ok(())
 }

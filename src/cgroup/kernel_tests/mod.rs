@@ -48,7 +48,7 @@ fn plan(cgroup: &plan::Cgroup, id: &str) -> Plan {
 }
 
 fn place(plan: &Plan) -> Result<Result<Placement<'_>, String>> {
-    Hierarchy::look()?.place(plan)
+    Hierarchy::look()?.place(plan, false)
 }
 
 /// The error of a place that cannot be.

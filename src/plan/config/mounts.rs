@@ -1,6 +1,6 @@
 //! The mount list.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
 use super::mount_options::{Effect, Options, PARAMETER_LIMIT, find};
@@ -98,6 +98,21 @@ fn new(given: &Property, options: &Options, fstype: &str) -> Result<MountKind> {
     }
     let (fstype, source) = (typ.to_c_string(fstype)?, source.to_c_string(path)?);
     Ok(MountKind::New { fstype, source, parameters })
+}
+
+/// File systems that take the SELinux label of their files from elsewhere: the policy, or the
+/// tree that they are part of.
+const OWN_LABELS: [&CStr; 3] = [c"proc", c"sysfs", c"mqueue"];
+
+/// linux.mountLabel: each new file system gets it, as an option that SELinux knows.
+pub(super) fn label(mounts: &mut [Mount], label: &CStr) {
+    for mount in mounts {
+        if let MountKind::New { fstype, parameters, .. } = &mut mount.kind
+            && !OWN_LABELS.contains(&&**fstype)
+        {
+            parameters.push((c"context".into(), Some(label.into())));
+        }
+    }
 }
 
 fn idmap(

@@ -8,7 +8,7 @@ use oci_spec::runtime::{
 };
 
 use super::property::Property;
-use super::{capabilities, namespaces};
+use super::{capabilities, namespaces, numbers};
 use crate::error::Result;
 use crate::plan::{MapWriter, Namespaces, Process, Rlimit, Scheduler, User};
 
@@ -44,7 +44,17 @@ pub(super) fn process(
         io_priority: given.optional("ioPriority", io_priority)?,
         scheduler: given.optional("scheduler", scheduler)?,
         personality: None,
+        memory_policy: None,
+        processors: given.optional("execCPUAffinity", numbers::processors)?,
+        apparmor_profile: label(given, "apparmorProfile")?,
+        selinux_label: label(given, "selinuxLabel")?,
     })
+}
+
+/// A label of a security module; an empty one asks for nothing.
+pub(super) fn label(given: &Property, name: &str) -> Result<Option<String>> {
+    let label = given.optional(name, |label| label.c_string().and_then(|_| label.read()))?;
+    Ok(label.filter(|label: &String| !label.is_empty()))
 }
 
 /// Rows and columns.

@@ -67,10 +67,6 @@ pub(super) fn cgroup(linux: &Property) -> Result<Cgroup> {
 /// Absolute: from the mount; relative: below jec's own cgroup.
 fn checked_path(given: &Property) -> Result<String> {
     let path: String = given.read()?;
-    let is_systemd = !path.starts_with('/') && path.matches(':').count() == 2;
-    let problem =
-        "slice:prefix:name is the form of the systemd driver, which needs --systemd-cgroup";
-    given.ensure(!is_systemd, problem)?;
     for component in path.strip_prefix('/').unwrap_or(&path).split('/') {
         let empty = "has an empty component; the root cgroup itself has no limits";
         given.ensure(!component.is_empty(), empty)?;

@@ -21,7 +21,15 @@ use crate::sys::file;
 const LIMIT: usize = 4 << 20;
 
 /// What a process object that is silent about it has from the container's.
-const INHERITED: [&str; 4] = ["rlimits", "oomScoreAdj", "ioPriority", "scheduler"];
+const INHERITED: [&str; 7] = [
+    "rlimits",
+    "oomScoreAdj",
+    "ioPriority",
+    "scheduler",
+    "execCPUAffinity",
+    "apparmorProfile",
+    "selinuxLabel",
+];
 
 type Object = Map<String, Value>;
 
@@ -38,7 +46,8 @@ pub fn plan(args: &ExecArgs, bundle: &Path, config: &str, grantable: u64) -> Res
         None => changed(own.clone(), args),
     };
     for name in INHERITED {
-        let theirs = own.get(name).filter(|_| !process.contains_key(name));
+        let is_silent = process.get(name).is_none_or(|value| value == "");
+        let theirs = own.get(name).filter(|_| is_silent);
         process.extend(theirs.map(|value| (name.to_owned(), value.clone())));
     }
     for (name, given) in [("noNewPrivileges", args.no_new_privs), ("terminal", args.tty)] {

