@@ -12,7 +12,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Ran, World, is_root, own_view, until};
+use common::{Ran, World, is_emulated, is_root, own_view, until};
 use trace::{Act, Call, INIT, Traced, trace};
 
 /// Whoever needs longer than this hangs: a run takes 30 ms.
@@ -24,7 +24,7 @@ fn slowly() -> bool {
 
 /// The lab machine without KVM: each point of a sweep takes seconds there.
 fn too_slow() -> bool {
-    std::env::var_os("JEC_EMULATED").is_some() && !slowly()
+    is_emulated() && !slowly()
 }
 
 /// Of a sweep: all points, or the first twenty and every `step`-th.

@@ -41,6 +41,11 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// Whether this is the lab machine without KVM, where a container takes a second.
+pub fn is_emulated() -> bool {
+    std::env::var_os("JEC_EMULATED").is_some()
+}
+
 /// Whether /sys/fs/cgroup is cgroup v2 with this controller, for a cgroup that we could make.
 pub fn has_controller(name: &str) -> bool {
     let text = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
