@@ -481,14 +481,14 @@ fn init_reaps_orphans_and_without_it_they_stay_zombies() {
 #[test]
 fn process_1_without_a_handler_does_not_hear_a_signal_and_with_init_it_does() {
     let world = World::new();
-    let ends = |flags: &[&str]| {
+    let ends = |flags: &[&str], seconds: &str| {
         let root = world.rootfs();
         let root = root.to_string_lossy();
         let id = world.id("deaf");
         let words: Vec<&str> = ["--name", &id]
             .into_iter()
             .chain(flags.iter().copied())
-            .chain([&*root, "sleep", "2"])
+            .chain([&*root, "sleep", seconds])
             .collect();
         let held = world.hold(&words);
         if flags.contains(&"--init") {
@@ -497,8 +497,8 @@ fn process_1_without_a_handler_does_not_hear_a_signal_and_with_init_it_does() {
         held.signal(Signal::SIGTERM);
         held.wait().code
     };
-    assert_eq!(ends(&[]), 0, "it slept to its end");
-    assert_eq!(ends(&["--init"]), 128 + 15);
+    assert_eq!(ends(&[], "2"), 0, "it slept to its end");
+    assert_eq!(ends(&["--init"], "300"), 128 + 15);
     world.assert_clean();
 }
 
