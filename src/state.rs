@@ -24,7 +24,9 @@ use crate::log;
 use crate::plan::Plan;
 use crate::sys::process::{Child, pidfd_open};
 use crate::sys::{credentials, directory, file};
-use files::{NEW, boot_id, check_owner, default_root, empty, read, remove, replace, start_time};
+use files::{
+    NEW, boot_id, check_owner, default_root, empty, make, read, remove, replace, start_time,
+};
 
 /// The version of the OCI runtime specification that states claim.
 pub const OCI_VERSION: &str = "1.3.0";
@@ -135,15 +137,14 @@ pub struct Container {
 }
 
 impl States {
-    /// Opens the directory, or makes it (0700). One that belongs to somebody
-    /// else, or that others may write, is refused.
+    /// Opens the directory, or makes it (0700), with those above it as engines expect. One
+    /// that belongs to somebody else, or that others may write, is refused.
     pub fn open(root: Option<&Path>, proc: Rc<OwnedFd>) -> Result<Self> {
         let uid = credentials::geteuid();
         let path =
             root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
-        let c_path = CString::new(&*path)?;
-        unless(&[Errno::EEXIST], file::mkdirat(file::HERE, &c_path, 0o700))?;
-        let dir = file::openat(file::HERE, &c_path, DIRECTORY, 0)?;
+        make(Path::new(&path))?;
+        let dir = file::openat(file::HERE, &CString::new(&*path)?, DIRECTORY, 0)?;
         check_owner(&path, uid, &file::fstat(dir.as_fd())?)?;
         Ok(Self { dir, proc })
     }

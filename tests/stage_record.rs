@@ -5,7 +5,7 @@ mod common;
 mod trace;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -127,4 +127,18 @@ fn a_state_directory_that_others_may_write_is_refused() {
     std::os::unix::fs::symlink("/tmp", &state).expect("symlink");
     assert_eq!(world.run_bundle(&bundle).code, 1);
     fs::remove_file(&state).expect("unlink");
+}
+
+#[test]
+fn the_directories_above_the_states_are_made_too_and_a_link_to_nowhere_is_told() {
+    let world = World::new();
+    let run = |root: &std::path::Path| {
+        let mut command = std::process::Command::new(common::jec_path());
+        command.arg("--root").arg(root).args(["run"]).arg(world.rootfs()).arg("true");
+        Ran::of(command)
+    };
+    run(&world.path("state/of/an/engine")).ok();
+    assert_eq!(fs::read_dir(world.path("state/of/an/engine")).expect("made").count(), 0);
+    symlink("/no/where", world.path("state/link")).expect("a link");
+    run(&world.path("state/link/x")).fails(1, &["mkdirat", "link/x", "ENOENT"]);
 }

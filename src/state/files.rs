@@ -3,6 +3,8 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -28,6 +30,16 @@ pub(super) fn default_root(uid: u32) -> String {
         .ok()
         .filter(|dir| dir.starts_with('/') && std::path::Path::new(dir).is_dir())
         .map_or_else(|| format!("/tmp/jec-{uid}"), |dir| format!("{dir}/jec"))
+}
+
+/// Makes a directory, and those above it, where they are missing.
+pub(super) fn make(path: &Path) -> Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let once = || unless(&[Errno::EEXIST], file::mkdirat(file::HERE, &name, 0o700)).map(drop);
+    match (once(), path.parent()) {
+        (Err(error), Some(above)) if error.is(Errno::ENOENT) => make(above).and_then(|()| once()),
+        (made, _) => made,
+    }
 }
 
 pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
