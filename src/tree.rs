@@ -65,21 +65,20 @@ pub fn place(root: BorrowedFd, path: &CStr, kind: Kind) -> Result<OwnedFd> {
             continue;
         }
         let (directory, name) = (place.as_ref().map_or(root, AsFd::as_fd), c_string(&name)?);
-        match file::readlinkat(directory, &name) {
-            Ok(_) if links == MAX_LINKS => {
+        match unless(&[Errno::ENOENT], file::readlinkat(directory, &name))? {
+            Some(_) if links == MAX_LINKS => {
                 let problem = "leads through more than 40 symbolic links";
                 return Err(Error::config(path.to_string_lossy(), problem));
             }
-            Ok(target) => {
+            Some(target) => {
                 links += 1;
                 way.pop();
                 names = self::names(&target).into_iter().chain(names).collect();
             }
-            Err(error) if error.is(Errno::ENOENT) => {
+            None => {
                 let kind = if names.is_empty() { kind } else { Kind::Directory };
                 place = Some(make(directory, &name, kind)?);
             }
-            Err(error) => return Err(error),
         }
     }
     place.ok_or_else(|| root_itself(path))

@@ -38,7 +38,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         show_console(init.root()?, slave.as_fd())?;
     }
     terminal::make_controlling(slave.as_fd())?;
-    terminal::become_stdio(slave.as_fd())?;
+    terminal::redirect(slave.as_fd(), slave.as_fd())?;
     if let Some(console) = init.handed.console.take() {
         socket::send(console.as_fd(), b"console", &[master.as_fd()])?;
     }
