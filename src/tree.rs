@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::{FileStat, SFlag};
 
-use crate::error::{Error, Result, unless};
+use crate::error::{Error, Result, ensure, unless};
 use crate::sys::file;
 
 /// How many links of an image are followed before it counts as a loop (as the kernel's MAXSYMLINKS).
@@ -107,9 +107,8 @@ pub fn entry(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
 /// beside `/`, where no path leads, and the root would stay as it was. What it is instead.
 pub fn below(root: BorrowedFd, place: BorrowedFd, path: &CStr) -> Result<Kind> {
     let (root, place) = (file::fstat(root)?, file::fstat(place)?);
-    if (root.st_dev, root.st_ino) == (place.st_dev, place.st_ino) {
-        return Err(root_itself(path));
-    }
+    let is_root = (root.st_dev, root.st_ino) == (place.st_dev, place.st_ino);
+    ensure(!is_root, || root_itself(path))?;
     Ok(Kind::of(&place))
 }
 
