@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sys::{directory, file};
 
 /// How deep a tree may be: an image can nest directories without end.
@@ -29,9 +29,8 @@ pub fn copy(place: BorrowedFd, to: BorrowedFd, own_mode: bool) -> Result<()> {
 }
 
 fn copy_directory(from: BorrowedFd, to: &OwnedFd, depth: usize) -> Result<()> {
-    if depth == 0 {
-        return Err(Error::config("tmpcopyup", "the directory is nested more than 64 deep"));
-    }
+    let too_deep = || Error::config("tmpcopyup", "the directory is nested more than 64 deep");
+    ensure(depth > 0, too_deep)?;
     for name in directory::names(from)? {
         let entry = file::openat(from, &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
         let stat = file::fstat(entry.as_fd())?;

@@ -113,6 +113,11 @@ impl Error {
     }
 }
 
+/// Fails with what `error` says, unless it is so.
+pub fn ensure(is_so: bool, error: impl FnOnce() -> Error) -> Result<()> {
+    if is_so { Ok(()) } else { Err(error()) }
+}
+
 /// The result; none when the call failed with one of these errnos, which are an answer
 /// to whoever names them here.
 pub fn unless<T>(errnos: &[Errno], result: Result<T>) -> Result<Option<T>> {

@@ -15,18 +15,13 @@ fn main() -> ExitCode {
         // Where it fails, it fails again when there is a log to tell it to.
         drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc)));
     }
-    let cli = match cli::parse(line) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
-    };
+    let cli = cli::parse(line).unwrap_or_else(|error| error.exit());
     let result = log::open(&cli.global).map_err(Into::into).and_then(|()| run(&cli));
-    match result {
-        Ok(code) => code.into(),
-        Err(failure) => {
-            log::error(&failure.to_string());
-            failure.exit_code().into()
-        }
-    }
+    let code = result.unwrap_or_else(|failure| {
+        log::error(&failure.to_string());
+        failure.exit_code()
+    });
+    code.into()
 }
 
 fn run(cli: &Cli) -> Result<u8, Failure> {

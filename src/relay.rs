@@ -51,9 +51,8 @@ impl Terminal {
             return Ok(None);
         };
         let (_, mut received) = socket::receive(ours.as_fd())?;
-        let Some(master) = received.pop() else {
-            return Err(Error::differs("the console", "a descriptor", "none"));
-        };
+        let none = || Error::differs("the console", "a descriptor", "none");
+        let master = received.pop().ok_or_else(none)?;
         terminal::set_nonblocking(master.as_fd())?;
         let has_user = std::io::stdin().is_terminal();
         let terminal = Self {

@@ -9,7 +9,7 @@
 mod files;
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
@@ -31,8 +31,6 @@ use files::{
 /// The version of the OCI runtime specification that states claim.
 pub const OCI_VERSION: &str = "1.3.0";
 
-const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW);
-
 /// The status words of the specification (runtime.md, "State").
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +50,7 @@ pub enum Status {
 
 /// Written before anything is made: what a crash could leave behind.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Intent {
     /// The container's id.
     pub id: String,
@@ -62,29 +61,24 @@ pub struct Intent {
     /// Which boot of the machine this is: pids and cgroups of another are gone.
     pub boot: String,
     /// Where init's number is to be written, absolute; beside it, while that is done, a temporary file.
-    #[serde(default)]
     pub pid_file: Option<String>,
     /// When, as RFC 3339.
-    #[serde(default)]
     pub created: String,
     /// The root file system, absolute.
-    #[serde(default)]
     pub rootfs: String,
 }
 
 impl Intent {
-    /// The pid file and its temporary name. The id is in it, so that two containers never share one.
-    fn pid_files(&self) -> Result<Option<(CString, CString)>> {
-        let Some(path) = self.pid_file.as_deref() else {
-            return Ok(None);
-        };
-        Ok(Some((CString::new(path)?, CString::new(format!("{path}.jec-{}", self.id))?)))
+    /// What a pid file is called until it is whole. The id is in it, so that two containers never
+    /// share one.
+    fn temporary(&self, pid_file: &str) -> String {
+        format!("{pid_file}.jec-{}", self.id)
     }
 }
 
 /// state.json: the specification's state, and what tells a process from one of the same number.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 pub struct State {
     /// Version of the specification.
     pub oci_version: String,
@@ -99,7 +93,6 @@ pub struct State {
     /// The configuration's annotations.
     pub annotations: BTreeMap<String, String>,
     /// When init started, in clock ticks since boot (proc_pid_stat(5), field 22).
-    #[serde(default)]
     pub started: u64,
 }
 
@@ -144,7 +137,7 @@ impl States {
         let path =
             root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
         make(Path::new(&path))?;
-        let dir = file::openat(file::HERE, &CString::new(&*path)?, DIRECTORY, 0)?;
+        let dir = directory::open(file::HERE, &CString::new(&*path)?)?;
         check_owner(&path, uid, &file::fstat(dir.as_fd())?)?;
         Ok(Self { dir, proc })
     }
@@ -213,10 +206,10 @@ impl States {
     /// and the id belongs to a new container since, that one is let be. Of several that remove
     /// the same one at the same time, one gets true.
     pub fn remove(&self, container: &Container) -> Result<bool> {
-        if let Some((_, temporary)) = container.intent.pid_files()? {
-            remove(file::HERE, &temporary, false)?;
+        let Intent { id, pid_file, .. } = &container.intent;
+        if let Some(path) = pid_file {
+            remove(file::HERE, &CString::new(container.intent.temporary(path))?, false)?;
         }
-        let id = &container.intent.id;
         let Some(found) = self.directory(id)? else {
             return Ok(false);
         };
@@ -230,8 +223,7 @@ impl States {
 
     /// The directory of this id, if there is one.
     fn directory(&self, id: &str) -> Result<Option<OwnedFd>> {
-        let dir = file::openat(self.dir.as_fd(), &CString::new(id)?, DIRECTORY, 0);
-        unless(&[Errno::ENOENT], dir)
+        unless(&[Errno::ENOENT], directory::open(self.dir.as_fd(), &CString::new(id)?))
     }
 
     fn existing(&self, id: &str) -> Result<OwnedFd> {
@@ -249,16 +241,18 @@ impl Container {
         replace(self.dir.as_fd(), c"state.json", &self.state)
     }
 
-    /// Writes the pid file, if one was asked for.
-    pub fn write_pid_file(&self) -> Result<()> {
-        let files = self.intent.pid_files()?;
-        files.map_or(Ok(()), |(path, temporary)| write_pid(self.state.pid, &path, &temporary))
-    }
-
-    /// The same for a further process, of which the intent does not know.
-    pub fn write_pid_file_of(&self, pid: i32, path: &str) -> Result<()> {
-        let temporary = CString::new(format!("{path}.jec-{}-{pid}", self.intent.id))?;
-        write_pid(pid, &CString::new(path)?, &temporary)
+    /// Writes the number of init, or of a further process, into a file: beside, then renamed, so
+    /// that nobody reads half a number. O_EXCL: in a directory where others may write, the
+    /// temporary name could be a link of theirs.
+    pub fn write_pid_file(&self, pid: i32, path: &str) -> Result<()> {
+        let name = self.intent.temporary(path);
+        // Of further processes there may be several at a time.
+        let name = if pid == self.state.pid { name } else { format!("{name}-{pid}") };
+        let (path, temporary) = (CString::new(path)?, CString::new(name)?);
+        remove(file::HERE, &temporary, false)?;
+        let out = file::openat(file::HERE, &temporary, NEW | OFlag::O_EXCL, 0o644)?;
+        file::write(out.as_fd(), pid.to_string().as_bytes())?;
+        file::renameat(file::HERE, &temporary, &path)
     }
 
     /// The name of the socket at which init waits to be started. A name of a socket has at
@@ -269,7 +263,7 @@ impl Container {
 
     /// The lock of those who start it: of two, one does.
     pub fn lock(&self) -> Result<OwnedFd> {
-        let dir = file::openat(self.dir.as_fd(), c".", DIRECTORY, 0)?;
+        let dir = directory::open(self.dir.as_fd(), c".")?;
         unless(&[Errno::EWOULDBLOCK], file::flock(dir.as_fd()))?
             .ok_or_else(|| Error::state(&self.intent.id, "is being started"))?;
         Ok(dir)
@@ -334,13 +328,4 @@ impl Container {
 
 fn taken(id: &str) -> Error {
     Error::state(id, "exists already; `jec delete --force` removes it")
-}
-
-/// Beside, then renamed, so that nobody reads half a number. O_EXCL: in a directory where others
-/// may write, the temporary name could be a link of theirs.
-fn write_pid(pid: i32, path: &CStr, temporary: &CStr) -> Result<()> {
-    remove(file::HERE, temporary, false)?;
-    let out = file::openat(file::HERE, temporary, NEW | OFlag::O_EXCL, 0o644)?;
-    file::write(out.as_fd(), pid.to_string().as_bytes())?;
-    file::renameat(file::HERE, temporary, path)
 }

@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::{FileStat, SFlag};
 
-use crate::error::{Error, Result, unless};
+use crate::error::{Error, Result, ensure, unless};
 use crate::sys::file;
 
 /// How many links of an image are followed before it counts as a loop (as the kernel's MAXSYMLINKS).
@@ -65,21 +65,20 @@ pub fn place(root: BorrowedFd, path: &CStr, kind: Kind) -> Result<OwnedFd> {
             continue;
         }
         let (directory, name) = (place.as_ref().map_or(root, AsFd::as_fd), c_string(&name)?);
-        match file::readlinkat(directory, &name) {
-            Ok(_) if links == MAX_LINKS => {
+        match unless(&[Errno::ENOENT], file::readlinkat(directory, &name))? {
+            Some(_) if links == MAX_LINKS => {
                 let problem = "leads through more than 40 symbolic links";
                 return Err(Error::config(path.to_string_lossy(), problem));
             }
-            Ok(target) => {
+            Some(target) => {
                 links += 1;
                 way.pop();
                 names = self::names(&target).into_iter().chain(names).collect();
             }
-            Err(error) if error.is(Errno::ENOENT) => {
+            None => {
                 let kind = if names.is_empty() { kind } else { Kind::Directory };
                 place = Some(make(directory, &name, kind)?);
             }
-            Err(error) => return Err(error),
         }
     }
     place.ok_or_else(|| root_itself(path))
@@ -108,9 +107,8 @@ pub fn entry(root: BorrowedFd, path: &CStr) -> Result<(OwnedFd, CString)> {
 /// beside `/`, where no path leads, and the root would stay as it was. What it is instead.
 pub fn below(root: BorrowedFd, place: BorrowedFd, path: &CStr) -> Result<Kind> {
     let (root, place) = (file::fstat(root)?, file::fstat(place)?);
-    if (root.st_dev, root.st_ino) == (place.st_dev, place.st_ino) {
-        return Err(root_itself(path));
-    }
+    let is_root = (root.st_dev, root.st_ino) == (place.st_dev, place.st_ino);
+    ensure(!is_root, || root_itself(path))?;
     Ok(Kind::of(&place))
 }
 

@@ -34,7 +34,7 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use crate::error::{Error, Result, unless};
+use crate::error::{Error, Result, ensure, unless};
 use crate::plan::{DeviceKind, DeviceRule, Plan};
 use crate::sys::bpf::{self, Instruction};
 use crate::sys::file;
@@ -50,13 +50,13 @@ pub(super) fn load(plan: &Plan) -> Result<Option<OwnedFd>> {
         return Ok(None);
     };
     let loaded = unless(&[Errno::EPERM], bpf::load_device_program(&program))?;
-    if loaded.is_none() && !plan.namespaces.has_user() && in_the_initial_user_namespace()? {
-        return Err(Error::machine(
-            "the kernel takes no device program from this process (bpf(2): EPERM), \
-             so linux.resources.devices would deny nothing",
-            "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace",
-        ));
-    }
+    let has_user = plan.namespaces.has_user();
+    ensure(loaded.is_some() || has_user || !in_the_initial_user_namespace()?, || {
+        let lacks = "the kernel takes no device program from this process (bpf(2): EPERM), \
+            so linux.resources.devices would deny nothing";
+        let cure = "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace";
+        Error::machine(lacks, cure)
+    })?;
     Ok(loaded)
 }
 
@@ -103,9 +103,7 @@ const FIELDS: [Field; 3] = [
 fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>> {
     let too_many =
         || Error::config("linux.resources.devices", "has too many rules for one program");
-    if rules.len() > MOST_RULES {
-        return Err(too_many());
-    }
+    ensure(rules.len() <= MOST_RULES, too_many)?;
     let mut program = Program::default();
     let begin = program.look_up(&rules.iter().collect::<Vec<_>>(), &FIELDS);
     if rules.is_empty() || program.answers.keys().eq([&ALL]) {
@@ -123,7 +121,7 @@ fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>> {
         argument(2, 0),
     ]);
     reversed.reverse();
-    if reversed.len() > LONGEST { Err(too_many()) } else { Ok(Some(reversed)) }
+    ensure(reversed.len() <= LONGEST, too_many).map(|()| Some(reversed))
 }
 
 /// A program under construction, the last instruction first: so every distance is known.

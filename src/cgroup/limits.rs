@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 
 use super::read;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sys::file;
 
 /// Writes the limits in order, and compares what the kernel says then.
@@ -25,9 +25,8 @@ pub(super) fn write(dir: BorrowedFd, limits: &[(String, String)]) -> Result<()> 
             continue;
         };
         let found = read(dir, &name)?;
-        if value != found.trim() && !holds(file, value, found.trim()) {
-            return Err(Error::differs(file, value, found.trim()));
-        }
+        let is_kept = value == found.trim() || holds(file, value, found.trim());
+        ensure(is_kept, || Error::differs(file, value, found.trim()))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::systemd::Scope;
 use super::{LONGEST, controllers, instead, open_if_there, read, root};
-use crate::error::{Error, Result, unless};
+use crate::error::{Error, Result, ensure, unless};
 use crate::plan::Plan;
 use crate::sys::{credentials, directory, file};
 
@@ -76,14 +76,12 @@ impl Hierarchy {
     pub fn place(self, plan: &Plan, systemd: bool) -> Result<Result<Placement<'_>, String>> {
         let limits = &plan.cgroup.limits;
         let mut path = plan.cgroup.path.iter();
-        if !systemd && path.any(|path| !path.starts_with('/') && path.matches(':').count() == 2) {
-            let problem = "slice:prefix:name is for systemd, and needs --systemd-cgroup";
-            return Err(Error::config("linux.cgroupsPath", problem));
-        }
-        if limits.iter().any(|limit| limit.0 == "pids.max" && limit.1 == "1") {
-            let problem = "1 is too few: while it is made, jec has two processes in the container";
-            return Err(Error::config("linux.resources.pids.limit (--pids)", problem));
-        }
+        let is_scope = path.any(|path| !path.starts_with('/') && path.matches(':').count() == 2);
+        let problem = "slice:prefix:name is for systemd, and needs --systemd-cgroup";
+        ensure(systemd || !is_scope, || Error::config("linux.cgroupsPath", problem))?;
+        let has_room = limits.iter().all(|limit| limit.0 != "pids.max" || limit.1 != "1");
+        let problem = "1 is too few: while it is made, jec has two processes in the container";
+        ensure(has_room, || Error::config("linux.resources.pids.limit (--pids)", problem))?;
         let (why, cure) = match self {
             Self::Ours { root, base } => return below(root, &base, plan, systemd).map(Ok),
             Self::Closed => (
@@ -111,12 +109,11 @@ fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan, scoped: bool) -> Result<
         (Some(path), _) if path.starts_with('/') => path.to_owned(),
         (relative, _) => format!("{base}/{JEC}/{}", relative.unwrap_or(&plan.id)),
     };
-    if !path.starts_with(&format!("{base}/")) {
-        let lacks = format!(
-            "the cgroup {path} is outside of {base}, which is all that this user may change"
-        );
-        return Err(Error::machine(lacks, "leave linux.cgroupsPath out, or run jec as root"));
-    }
+    ensure(path.starts_with(&format!("{base}/")), || {
+        let reach = "which is all that this user may change";
+        let lacks = format!("the cgroup {path} is outside of {base}, {reach}");
+        Error::machine(lacks, "leave linux.cgroupsPath out, or run jec as root")
+    })?;
     let needed = controllers::needed(&plan.cgroup.limits);
     if let (_, Some(why)) = controllers::check(root.as_fd(), base, &path, &needed)? {
         return Err(why);
@@ -132,10 +129,8 @@ fn below<'a>(root: OwnedFd, base: &str, plan: &'a Plan, scoped: bool) -> Result<
 /// A cgroup with processes or children is somebody's.
 pub(super) fn refuse_used(dir: BorrowedFd, path: &str, id: &str) -> Result<()> {
     let populated = read(dir, c"cgroup.events")?.contains("populated 1");
-    if populated || !directory::directories(dir)?.is_empty() {
-        return Err(Error::state(id, format!("the cgroup {path} exists and is in use")));
-    }
-    Ok(())
+    let is_free = !populated && directory::directories(dir)?.is_empty();
+    ensure(is_free, || Error::state(id, format!("the cgroup {path} exists and is in use")))
 }
 
 /// The cgroup of a process: the line `0::/path` of its /proc/PID/cgroup. `/` where there

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::open_proc;
 use crate::cgroup::Hierarchy;
 use crate::cli::{CreateArgs, EndsArgs, Global, MakingArgs};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Failure, Result, ensure};
 use crate::log;
 use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
@@ -108,11 +108,10 @@ pub fn serve(runtime: &mut Runtime, ends: &EndsArgs) -> Result<()> {
 
 /// A terminal needs somebody at its other end: jec while it stays, else whoever has the socket.
 pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> Result<()> {
-    if process.terminal && detach && ends.console_socket.is_none() {
-        let problem = "is true, but after create or --detach nobody is at its other end: \
-            give --console-socket, or no --tty";
-        return Err(Error::config("process.terminal", problem));
-    }
+    let is_alone = process.terminal && detach && ends.console_socket.is_none();
+    let problem = "is true, but after create or --detach nobody is at its other end: \
+        give --console-socket, or no --tty";
+    ensure(!is_alone, || Error::config("process.terminal", problem))?;
     if process.terminal && process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
         process.console_size = terminal::size().ok();
@@ -125,15 +124,13 @@ pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> R
 fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
     const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
     let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
-    if !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user() {
-        return Ok(());
-    }
-    Err(Error::machine(
-        format!(
-            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules: {why}"
-        ),
-        "take CAP_MKNOD away, or give the container a user namespace",
-    ))
+    let is_safe = !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user();
+    ensure(is_safe, || {
+        let lacks =
+            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules";
+        let cure = "take CAP_MKNOD away, or give the container a user namespace";
+        Error::machine(format!("{lacks}: {why}"), cure)
+    })
 }
 
 /// The capabilities that a container here can have, as a mask: a new user namespace starts with

@@ -2,23 +2,21 @@
 
 use nix::errno::Errno;
 
-use super::open_proc;
+use super::{find, open_proc};
 use crate::cli::{DeleteArgs, Global};
 use crate::error::{Error, Failure, Result};
 use crate::log;
-use crate::plan::{Plan, check_id};
+use crate::plan::Plan;
 use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::walk::{rows, walk};
-use crate::state::{Container, Intent, States, Status};
+use crate::state::{Container, Intent, Status};
 use crate::sys::process::Child;
 
 /// Deletes a container that has stopped; with `--force` any, and one that does not exist.
 pub fn run(global: &Global, args: &DeleteArgs) -> Result<u8, Failure> {
-    check_id(&args.id)?;
     let proc = open_proc()?;
-    let states = States::open(global.root.as_deref(), proc.clone())?;
-    let container = match states.find(&args.id) {
+    let (states, container) = match find(global, &args.id, &proc) {
         Err(Error::State { .. }) if args.force => return Ok(0),
         other => other?,
     };

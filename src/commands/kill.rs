@@ -2,7 +2,7 @@
 
 use super::{find, open_proc};
 use crate::cli::{Global, KillArgs};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Failure, Result, ensure};
 use crate::state::Status;
 use crate::sys::process::send;
 
@@ -16,9 +16,8 @@ pub fn run(global: &Global, args: &KillArgs) -> Result<u8, Failure> {
     // The words that engines look for when a container has ended before their signal.
     let gone = || Error::state(&args.id, "container not running");
     let init = container.live_init()?.ok_or_else(gone)?;
-    if container.state.status == Status::Creating {
-        return Err(Error::state(&args.id, "is being made; nothing in it can be signalled").into());
-    }
+    let unmade = || Error::state(&args.id, "is being made; nothing in it can be signalled");
+    ensure(container.state.status != Status::Creating, unmade)?;
     send(&init, args.signal)?;
     Ok(0)
 }

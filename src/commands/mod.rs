@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 use crate::cgroup::Hierarchy;
 use crate::cli::{ContainerFlags, Global};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::plan::check_id;
 use crate::plan::flags::Machine;
 use crate::state::{Container, States};
@@ -34,13 +34,12 @@ use crate::sys::file;
 /// is mounted later, by the container or over it, this stays what it is.
 pub fn open_proc() -> Result<Rc<OwnedFd>> {
     let proc = file::openat(file::HERE, c"/proc", file::PLACE, 0)?;
-    match file::filesystem_magic(proc.as_fd())? {
-        PROC_SUPER_MAGIC => Ok(Rc::new(proc)),
-        magic => Err(Error::machine(
-            format!("/proc is no proc file system (magic {magic:#x})"),
-            "mount -t proc proc /proc",
-        )),
-    }
+    let magic = file::filesystem_magic(proc.as_fd())?;
+    ensure(magic == PROC_SUPER_MAGIC, || {
+        let lacks = format!("/proc is no proc file system (magic {magic:#x})");
+        Error::machine(lacks, "mount -t proc proc /proc")
+    })?;
+    Ok(Rc::new(proc))
 }
 
 /// A container that exists, and where all are kept.

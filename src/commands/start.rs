@@ -3,7 +3,7 @@
 use super::create::end;
 use super::{find, open_proc};
 use crate::cli::{Global, IdArgs};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Failure, Result, ensure};
 use crate::plan::Plan;
 use crate::sides::Runtime;
 use crate::stages::Command;
@@ -19,10 +19,8 @@ pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
     let _lock = container.lock()?;
     let container = states.find(&args.id)?;
     let status = container.status()?;
-    if status != Status::Created {
-        let problem = format!("cannot be started: it is {status:?}, not created").to_lowercase();
-        return Err(Error::state(&args.id, problem).into());
-    }
+    let problem = format!("cannot be started: it is {status:?}, not created").to_lowercase();
+    ensure(status == Status::Created, || Error::state(&args.id, problem))?;
     let plan = Plan::saved(&args.id, container.intent.bundle.as_ref(), container.config()?)?;
     let starting = rows(&plan, &[Command::Open, Command::Start, Command::Program]);
     let mut runtime = Runtime::new(&plan, &starting, proc, Some(states));

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use seccompiler::sock_filter;
 
 use super::Program;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 
 /// BPF_MAXINSNS of <linux/bpf_common.h>.
 const MAX_INSTRUCTIONS: usize = 4096;
@@ -138,13 +138,12 @@ impl Assembler {
 
     /// The program, in the order of execution.
     pub fn finish(mut self) -> Result<Program> {
-        if self.reversed.len() > MAX_INSTRUCTIONS {
-            let length = self.reversed.len();
-            return Err(Error::config(
-                "linux.seccomp.syscalls",
-                format!("needs {length} instructions, but the kernel takes {MAX_INSTRUCTIONS}"),
-            ));
-        }
+        let length = self.reversed.len();
+        ensure(length <= MAX_INSTRUCTIONS, || {
+            let problem =
+                format!("needs {length} instructions, but the kernel takes {MAX_INSTRUCTIONS}");
+            Error::config("linux.seccomp.syscalls", problem)
+        })?;
         self.reversed.reverse();
         Ok(self.reversed)
     }

@@ -11,8 +11,10 @@
 
 use std::os::fd::AsFd;
 
+use caps::Capability;
+
 use super::bounding;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::Init;
 use crate::sys::{attributes, credentials, file};
 
@@ -21,11 +23,8 @@ pub fn run(init: &mut Init) -> Result<()> {
     let wanted = init.plan.process.capabilities;
     credentials::capset(wanted.permitted, wanted.effective, wanted.inheritable)?;
     credentials::clear_ambient()?;
-    for capability in caps::all() {
-        if wanted.ambient & capability.bitmask() != 0 {
-            credentials::raise_ambient(capability)?;
-        }
-    }
+    let is_ambient = |capability: &Capability| wanted.ambient & capability.bitmask() != 0;
+    caps::all().into_iter().filter(is_ambient).try_for_each(credentials::raise_ambient)?;
     let status = file::read_file(init.proc.as_fd(), c"self/status", 64 * 1024)?;
     init.ignored = mask(&status, "SigIgn:")?;
     for (name, line, wanted) in [
@@ -36,9 +35,8 @@ pub fn run(init: &mut Init) -> Result<()> {
         ("ambient", "CapAmb:", wanted.ambient),
     ] {
         let found = mask(&status, line)?;
-        if found != wanted {
-            return Err(Error::differs(format!("the {name} set"), names(wanted), names(found)));
-        }
+        let differs = || Error::differs(format!("the {name} set"), names(wanted), names(found));
+        ensure(found == wanted, differs)?;
     }
     if init.plan.process.outlives_jec {
         return attributes::outlive_parent();

@@ -15,7 +15,7 @@ use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::makedev;
 
 use super::mounts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::Init;
 use crate::sys::mount::{self, OPEN_TREE_CLONE};
 use crate::sys::{file, socket, terminal};
@@ -38,7 +38,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         show_console(init.root()?, slave.as_fd())?;
     }
     terminal::make_controlling(slave.as_fd())?;
-    terminal::become_stdio(slave.as_fd())?;
+    terminal::redirect(slave.as_fd(), slave.as_fd())?;
     if let Some(console) = init.handed.console.take() {
         socket::send(console.as_fd(), b"console", &[master.as_fd()])?;
     }
@@ -60,17 +60,16 @@ const TTY_GROUP_UNCHANGED: u32 = u32::MAX;
 fn open_ptmx(root: BorrowedFd) -> Result<OwnedFd> {
     let directory = file::open_in_root(root, c"/dev/pts", file::PLACE)?;
     let magic = file::filesystem_magic(directory.as_fd())?;
-    if magic != DEVPTS_SUPER_MAGIC {
-        // Opening a device can already do harm (a watchdog), so nothing else is opened.
-        return Err(Error::differs("/dev/pts", "devpts", format!("magic {magic:#x}")));
-    }
+    // Opening a device can already do harm (a watchdog), so nothing else is opened.
+    let other = || Error::differs("/dev/pts", "devpts", format!("magic {magic:#x}"));
+    ensure(magic == DEVPTS_SUPER_MAGIC, other)?;
     let how = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW;
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV;
     let master = file::openat2(directory.as_fd(), c"ptmx", how, resolve)?;
     let stat = file::fstat(master.as_fd())?;
-    if (stat.st_ino, stat.st_rdev) == (2, makedev(5, 2)) {
-        return Ok(master);
-    }
-    let found = format!("inode {}, device {:#x}", stat.st_ino, stat.st_rdev);
-    Err(Error::differs("/dev/pts/ptmx", "inode 2, device 5:2", found))
+    ensure((stat.st_ino, stat.st_rdev) == (2, makedev(5, 2)), || {
+        let found = format!("inode {}, device {:#x}", stat.st_ino, stat.st_rdev);
+        Error::differs("/dev/pts/ptmx", "inode 2, device 5:2", found)
+    })?;
+    Ok(master)
 }

@@ -10,7 +10,7 @@
 
 use std::os::fd::AsFd;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::Init;
 use crate::sys::{attributes, file, signal};
 use crate::tree::Kind;
@@ -28,10 +28,9 @@ pub fn run(init: &mut Init) -> Result<()> {
     ] {
         // `jec run … </`: what is kept open must not be the way out either. It was
         // opened on the host, so everything above it is the host's.
-        if Kind::of(&file::fstat(stream)?) == Kind::Directory {
-            let problem = "is a directory, through which the host could be reached";
-            return Err(Error::config(name, problem));
-        }
+        let problem = "is a directory, through which the host could be reached";
+        let is_file = Kind::of(&file::fstat(stream)?) == Kind::File;
+        ensure(is_file, || Error::config(name, problem))?;
     }
     attributes::close_on_exec_from(KEPT + init.plan.process.preserved_fds)?;
     signal::reset(init.ignored)

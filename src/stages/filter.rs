@@ -8,7 +8,7 @@
 //! it: nothing to load in `seccomp`. See seccomp(2); config-linux.md,
 //! "Seccomp".
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::{Runtime, needed};
 use crate::sys::seccomp;
 
@@ -16,12 +16,11 @@ use crate::sys::seccomp;
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let profile = needed(&runtime.plan.seccomp, "linux.seccomp")?;
     let flags = profile.flags;
-    if !seccomp::flags_supported(flags)? {
-        return Err(Error::machine(
-            format!("linux.seccomp: this kernel has no seccomp filter with the flags {flags:#x}"),
-            "leave linux.seccomp.flags out, or take a newer kernel (see seccomp(2))",
-        ));
-    }
+    ensure(seccomp::flags_supported(flags)?, || {
+        let lacks = "linux.seccomp: this kernel has no seccomp filter with the flags";
+        let cure = "leave linux.seccomp.flags out, or take a newer kernel (see seccomp(2))";
+        Error::machine(format!("{lacks} {flags:#x}"), cure)
+    })?;
     runtime.handed.filter = Some(crate::filter::compile(profile)?);
     Ok(())
 }

@@ -11,7 +11,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::plan::{IdMaps, MapWriter};
 use crate::sides::{Runtime, needed};
 use crate::sys::{file, program};
@@ -49,10 +49,9 @@ pub fn write_maps(proc: BorrowedFd, pid: i32, ids: &IdMaps, writer: MapWriter) -
 /// Reads a map back: the helpers could have written another.
 fn check(proc: BorrowedFd, map: &CStr, wanted: &str) -> Result<()> {
     let found = file::read_file(proc, map, 64 * 1024)?;
-    if sorted(&found) == sorted(wanted) {
-        return Ok(());
-    }
-    Err(Error::differs(format!("/proc/{}", map.to_string_lossy()), wanted.trim(), found.trim()))
+    ensure(sorted(&found) == sorted(wanted), || {
+        Error::differs(format!("/proc/{}", map.to_string_lossy()), wanted.trim(), found.trim())
+    })
 }
 
 /// The numbers of each line. From six lines on, the kernel keeps a map sorted.

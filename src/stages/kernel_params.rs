@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::fcntl::{OFlag, ResolveFlag};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::Init;
 use crate::sys::{file, net};
 
@@ -38,8 +38,6 @@ fn set(proc: BorrowedFd, path: &CStr, value: &str) -> Result<()> {
     let found = file::read_all(&parameter, path, 64 * 1024)?;
     // The kernel answers "1\t2\n" to what was written as "1 2".
     let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
-    if words(&found) == words(value) {
-        return Ok(());
-    }
-    Err(Error::differs(format!("sysctl {path:?}"), value, found.trim()))
+    let differs = || Error::differs(format!("sysctl {path:?}"), value, found.trim());
+    ensure(words(&found) == words(value), differs)
 }

@@ -11,7 +11,7 @@
 
 use std::os::fd::AsFd;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::Init;
 use crate::sys::file;
 
@@ -27,9 +27,8 @@ pub fn run(init: &mut Init) -> Result<()> {
         file::write_file(init.proc.as_fd(), file, &format!("{word}{label}"))?;
         // The kernel has its own spelling, `NAME (enforce)`: but without a label this is empty.
         let set = file::read_file(init.proc.as_fd(), file, 4096)?;
-        if set.trim_end_matches(['\0', '\n']).is_empty() {
-            return Err(Error::differs(file.to_string_lossy(), label.as_str(), "nothing"));
-        }
+        let lost = || Error::differs(file.to_string_lossy(), label.as_str(), "nothing");
+        ensure(!set.trim_end_matches(['\0', '\n']).is_empty(), lost)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sched::CloneFlags;
 
 use crate::copy_up;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::plan::{Mount, MountKind, Plan};
 use crate::sides::Init;
 use crate::sys::constants::{MS_REC, PROC_SUPER_MAGIC};
@@ -63,8 +63,7 @@ fn prepare(
     let made = match &entry.kind {
         MountKind::Remount => return Ok(None),
         _ if entry.idmap.is_some() => {
-            let none = || Error::differs("id-mapped mounts", "one more", "none");
-            id_mapped.next().ok_or_else(none)
+            id_mapped.next().ok_or_else(|| Error::differs("id-mapped mounts", "one more", "none"))
         }
         MountKind::Bind { source, recursive } => bind(entry, source, *recursive),
         MountKind::New { fstype, source, parameters } => {
@@ -138,11 +137,10 @@ fn set_attributes(made: BorrowedFd, entry: &Mount) -> Result<()> {
         set_propagation(made, *propagation)?;
     }
     let (want, have) = ((wanted.set | wanted.set_recursive) & VISIBLE, mount::attributes(made)?);
-    if have & want == want {
-        return Ok(());
-    }
-    let what = format!("the mount of {:?}", entry.destination);
-    Err(Error::differs(what, format!("attributes {want:#x}"), format!("{have:#x}")))
+    ensure(have & want == want, || {
+        let what = format!("the mount of {:?}", entry.destination);
+        Error::differs(what, format!("attributes {want:#x}"), format!("{have:#x}"))
+    })
 }
 
 /// MS_SHARED and the like, with MS_REC or without.
@@ -155,14 +153,13 @@ pub fn set_propagation(mount: BorrowedFd, word: u64) -> Result<()> {
 fn attach(root: BorrowedFd, made: BorrowedFd, entry: &Mount) -> Result<()> {
     let kind = Kind::of(&file::fstat(made)?);
     let place = tree::place(root, &entry.destination, kind)?;
-    if tree::below(root, place.as_fd(), &entry.destination)? != kind {
-        // move_mount(2) would only say EINVAL.
-        let problem = match kind {
-            Kind::Directory => "a directory cannot be mounted onto a file",
-            Kind::File => "a file cannot be mounted onto a directory",
-        };
-        return Err(Error::config(format!("mounts: {:?}", entry.destination), problem));
-    }
+    let is_alike = tree::below(root, place.as_fd(), &entry.destination)? == kind;
+    // move_mount(2) would only say EINVAL.
+    let problem = match kind {
+        Kind::Directory => "a directory cannot be mounted onto a file",
+        Kind::File => "a file cannot be mounted onto a directory",
+    };
+    ensure(is_alike, || Error::config(format!("mounts: {:?}", entry.destination), problem))?;
     let place = checked(root, place, entry)?;
     if entry.copy_up {
         let has_own_mode = matches!(&entry.kind, MountKind::New { parameters, .. }
@@ -194,9 +191,7 @@ fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
 
 /// Refuses a place in a proc file system, where only a link can have led.
 pub fn outside_proc(place: BorrowedFd, path: &CStr) -> Result<()> {
-    if file::filesystem_magic(place)? == PROC_SUPER_MAGIC {
-        let problem = "a link of the image leads into /proc; nothing may be mounted there";
-        return Err(Error::config(format!("mounts: {path:?}"), problem));
-    }
-    Ok(())
+    let problem = "a link of the image leads into /proc; nothing may be mounted there";
+    let is_outside = file::filesystem_magic(place)? != PROC_SUPER_MAGIC;
+    ensure(is_outside, || Error::config(format!("mounts: {path:?}"), problem))
 }

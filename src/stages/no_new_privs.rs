@@ -8,15 +8,12 @@
 //! init. Without it: a set-uid shell in a volume makes root of anyone. See
 //! PR_SET_NO_NEW_PRIVS(2const); config.md, "noNewPrivileges".
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sides::Init;
 use crate::sys::credentials;
 
 /// Sets the bit and reads it back.
 pub fn run(_: &mut Init) -> Result<()> {
     credentials::set_no_new_privs()?;
-    if credentials::get_no_new_privs()? {
-        return Ok(());
-    }
-    Err(Error::differs("no_new_privs", "1", "0"))
+    ensure(credentials::get_no_new_privs()?, || Error::differs("no_new_privs", "1", "0"))
 }

@@ -14,15 +14,19 @@ use crate::error::Result;
 use crate::sides::Runtime;
 use crate::sys::socket::{self, SockType};
 
-/// Writes the file, and sends the descriptor, if one was asked for.
+/// Tells of init.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    runtime.container()?.write_pid_file()?;
-    send_pidfd(runtime, b"standard")
+    tell(runtime, b"standard")
 }
 
-/// Sends the descriptor, if it was asked for, with the word that runc has for such a process.
-pub fn send_pidfd(runtime: &Runtime, kind: &[u8]) -> Result<()> {
-    let Some(path) = &runtime.pidfd_socket else { return Ok(()) };
-    let socket = socket::connect(path, SockType::Stream)?;
-    socket::send(socket.as_fd(), kind, &[runtime.init()?.pidfd.as_fd()])
+/// Sends the descriptor, with the word that runc has for such a process, and writes the file, as
+/// far as they were asked for.
+pub fn tell(runtime: &mut Runtime, kind: &[u8]) -> Result<()> {
+    let pid = runtime.init()?.pid;
+    if let Some(path) = &runtime.pidfd_socket {
+        let socket = socket::connect(path, SockType::Stream)?;
+        socket::send(socket.as_fd(), kind, &[runtime.init()?.pidfd.as_fd()])?;
+    }
+    let path = runtime.pid_file.take();
+    path.map_or(Ok(()), |path| runtime.container()?.write_pid_file(pid, &path))
 }

@@ -24,9 +24,8 @@ const PASSWD_LIMIT: usize = 1024 * 1024;
 
 /// Finds the program and completes HOME.
 pub fn run(init: &mut Init) -> Result<()> {
-    let Some(name) = init.plan.process.args.first() else {
-        return Err(Error::config("process.args", "is empty: there is no program to start"));
-    };
+    let none = || Error::config("process.args", "is empty: there is no program to start");
+    let name = init.plan.process.args.first().ok_or_else(none)?;
     let mut environment = init.plan.process.env.clone();
     let program = find(name, &environment)?;
     if variable(&environment, "HOME").is_none() {

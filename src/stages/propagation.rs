@@ -11,18 +11,19 @@
 
 use std::os::fd::AsFd;
 
+use super::mounts;
 use crate::error::Result;
 use crate::sides::Init;
-use crate::sys::constants::{MS_PRIVATE, MS_SLAVE};
-use crate::sys::file::HERE;
-use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
+use crate::sys::constants::{MS_PRIVATE, MS_REC, MS_SLAVE};
+use crate::sys::file::{self, HERE};
+use crate::sys::mount::{self, AT_RECURSIVE, OPEN_TREE_CLONE};
 
 /// Makes the tree a slave, and the root a mount whose descriptor is kept.
 pub fn run(init: &mut Init) -> Result<()> {
     let wanted = init.plan.root.propagation;
     let propagation = if wanted & MS_PRIVATE != 0 { MS_PRIVATE } else { MS_SLAVE };
-    let change = Change { propagation, recursive: true, ..Change::default() };
-    mount::mount_setattr_at(HERE, c"/", change)?;
+    let host = file::openat(HERE, c"/", file::PLACE, 0)?;
+    mounts::set_propagation(host.as_fd(), propagation | MS_REC)?;
     let path = &init.plan.root.path;
     let root = mount::open_tree(HERE, path, OPEN_TREE_CLONE | AT_RECURSIVE, true)?;
     let place = mount::open_tree(HERE, path, 0, true)?;

@@ -26,9 +26,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     let pid = runtime.init()?.pid;
     check_started(runtime, pid)?;
     if runtime.plan.joins.is_some() {
-        pid_file::send_pidfd(runtime, b"setns")?;
-        let path = runtime.pid_file.take();
-        return path.map_or(Ok(()), |path| runtime.container()?.write_pid_file_of(pid, &path));
+        return pid_file::tell(runtime, b"setns");
     }
     runtime.container()?.write_status(Status::Running, pid)
 }

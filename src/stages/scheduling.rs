@@ -11,12 +11,12 @@
 
 use crate::error::Result;
 use crate::sides::{Init, Runtime};
-use crate::sys::{attributes, numa};
+use crate::sys::attributes;
 
 /// The processors on which jec itself makes a further process.
 pub fn run_early(runtime: &mut Runtime) -> Result<()> {
     let first = runtime.plan.processors().and_then(|processors| processors.first);
-    first.map_or(Ok(()), |set| numa::sched_setaffinity(&set))
+    first.map_or(Ok(()), |set| attributes::sched_setaffinity(&set))
 }
 
 /// Sets what the configuration names.
@@ -24,7 +24,7 @@ pub fn run(init: &mut Init) -> Result<()> {
     let process = &init.plan.process;
     // Before the policy: a process with deadlines cannot leave its processors.
     if let Some(processors) = init.plan.processors() {
-        numa::sched_setaffinity(&processors.last)?;
+        attributes::sched_setaffinity(&processors.last)?;
     }
     if let Some(scheduler) = &process.scheduler {
         attributes::sched_setattr(scheduler)?;
@@ -33,7 +33,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         attributes::ioprio_set(priority)?;
     }
     if let Some(policy) = &process.memory_policy {
-        numa::set_mempolicy(policy)?;
+        attributes::set_mempolicy(policy)?;
     }
     process.personality.map_or(Ok(()), attributes::personality)
 }

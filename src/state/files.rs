@@ -12,7 +12,7 @@ use nix::sys::stat::FileStat;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result, unless};
+use crate::error::{Error, Result, ensure, unless};
 use crate::sys::{directory, file};
 
 /// To be written from the beginning.
@@ -43,15 +43,13 @@ pub(super) fn make(path: &Path) -> Result<()> {
 }
 
 pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
-    if stat.st_uid == uid && stat.st_mode & 0o022 == 0 {
-        return Ok(());
-    }
-    let lacks = format!(
-        "the state directory {path} belongs to uid {} with mode {:#o}: somebody else could write into it",
-        stat.st_uid,
-        stat.st_mode & 0o7777
-    );
-    Err(Error::machine(lacks, "remove it, or choose another one: jec --root DIR …"))
+    let (owner, mode) = (stat.st_uid, stat.st_mode & 0o7777);
+    ensure(owner == uid && mode & 0o022 == 0, || {
+        let whose =
+            format!("the state directory {path} belongs to uid {owner} with mode {mode:#o}");
+        let lacks = format!("{whose}: somebody else could write into it");
+        Error::machine(lacks, "remove it, or choose another one: jec --root DIR …")
+    })
 }
 
 /// Removes the files of a container. The intent goes last: until then, what is

@@ -3,11 +3,14 @@
 use std::ffi::CStr;
 
 use nix::errno::Errno;
+use nix::sched::CpuSet;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use super::record::record;
 use crate::error::Result;
+use crate::plan::{MemoryPolicy, Scheduler};
 
 /// setsid(2).
 pub fn setsid() -> Result<()> {
@@ -72,7 +75,7 @@ pub fn ioprio_set(priority: i32) -> Result<()> {
 }
 
 /// sched_setattr(2) of the calling process.
-pub fn sched_setattr(scheduler: &crate::plan::Scheduler) -> Result<()> {
+pub fn sched_setattr(scheduler: &Scheduler) -> Result<()> {
     let attributes = libc::sched_attr {
         size: u32::try_from(size_of::<libc::sched_attr>()).unwrap_or(0),
         sched_policy: scheduler.policy,
@@ -93,4 +96,22 @@ pub fn personality(domain: u64) -> Result<()> {
     // SAFETY: only a number is passed.
     let result = unsafe { libc::personality(domain) };
     record("personality", format_args!("{domain:#x}"), Errno::result(result))
+}
+
+/// sched_setaffinity(2) of the calling process; the kernel leaves out what its cgroup has not.
+pub fn sched_setaffinity(processors: &CpuSet) -> Result<()> {
+    let result = nix::sched::sched_setaffinity(Pid::from_raw(0), processors);
+    let set = |number: &usize| processors.is_set(*number).unwrap_or(false);
+    let numbers: Vec<_> = (0..CpuSet::count()).filter(set).take(8).collect();
+    record("sched_setaffinity", format_args!("0, {numbers:?}"), result)
+}
+
+/// set_mempolicy(2) of the calling process.
+pub fn set_mempolicy(policy: &MemoryPolicy) -> Result<()> {
+    let MemoryPolicy { mode, nodes } = policy;
+    // The kernel looks at one bit less than it is told.
+    let (mask, count) = (nodes.as_ptr(), nodes.len() * 64 + 1);
+    // SAFETY: `mask` has `count` - 1 bits, and outlives the call.
+    let result = unsafe { libc::syscall(libc::SYS_set_mempolicy, *mode, mask, count) };
+    record("set_mempolicy", format_args!("{mode:#x}, [{:#x}, …]", nodes[0]), Errno::result(result))
 }

@@ -34,12 +34,7 @@ pub fn sealed_file(name: &CStr, source: BorrowedFd) -> Result<OwnedFd> {
         source.try_clone_to_owned().and_then(|from| std::io::copy(&mut File::from(from), &mut to));
     let args = format_args!("{}, {}", to.as_raw_fd(), source.as_raw_fd());
     record_as("sendfile", args, copied.map_err(errno), |count| *count)?;
-    let seals = FcntlArg::F_ADD_SEALS(
-        SealFlag::F_SEAL_SEAL
-            | SealFlag::F_SEAL_SHRINK
-            | SealFlag::F_SEAL_GROW
-            | SealFlag::F_SEAL_WRITE,
-    );
+    let seals = FcntlArg::F_ADD_SEALS(SealFlag::all());
     record("fcntl", format_args!("{}, F_ADD_SEALS, all", to.as_raw_fd()), fcntl(&to, seals))?;
     Ok(to.into())
 }

@@ -17,7 +17,6 @@ pub mod file;
 pub mod memory;
 pub mod mount;
 pub mod net;
-pub mod numa;
 pub mod process;
 pub mod program;
 mod record;

@@ -96,11 +96,6 @@ pub struct Change<'fd> {
 
 /// mount_setattr(2) on the mount that `mount` refers to.
 pub fn mount_setattr(mount: BorrowedFd, change: Change) -> Result<()> {
-    mount_setattr_at(mount, c"", change)
-}
-
-/// mount_setattr(2) on the mount that a path leads to.
-pub fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<()> {
     // The atime settings are one field: setting any of them clears the whole field first.
     let sets_atime = change.set & libc::MOUNT_ATTR__ATIME != 0;
     let attributes = libc::mount_attr {
@@ -111,11 +106,11 @@ pub fn mount_setattr_at(at: BorrowedFd, path: &CStr, change: Change) -> Result<(
     };
     let (recursive, word) =
         if change.recursive { (AT_RECURSIVE, "AT_RECURSIVE") } else { (0, "0") };
-    let (fd, bits, changed) = (at.as_raw_fd(), AT_EMPTY_PATH | recursive, &raw const attributes);
-    let (name, size) = (path.as_ptr(), size_of::<libc::mount_attr>());
-    // SAFETY: `path` is NUL-terminated, `attributes` is a whole struct of the size given.
+    let (fd, bits, changed) = (mount.as_raw_fd(), AT_EMPTY_PATH | recursive, &raw const attributes);
+    let (name, size) = (c"".as_ptr(), size_of::<libc::mount_attr>());
+    // SAFETY: the empty path is a constant, `attributes` is a whole struct of the size given.
     let result = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, name, bits, changed, size) };
-    let args = format_args!("{}, {path:?}, {word}, {}", dir(at), arguments::change(change));
+    let args = format_args!("{fd}, \"\", {word}, {}", arguments::change(change));
     record("mount_setattr", args, Errno::result(result))
 }
 

@@ -160,13 +160,11 @@ fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
 
 /// waitid(2) for any child that has ended, without waiting: its number and its end.
 pub fn reap() -> Result<Option<(i32, End)>> {
-    let result = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
-        // Nobody is left to wait for.
-        Err(Errno::ECHILD) => Ok(None),
-        other => other.map(ended),
-    };
+    let result = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG).map(ended);
     let args = format_args!("P_ALL, WEXITED|WNOHANG");
-    record_as("waitid", args, result, |ended| ended.map_or(0, |(pid, _)| pid))
+    let reaped = record_as("waitid", args, result, |ended| ended.map_or(0, |(pid, _)| pid));
+    // ECHILD: nobody is left to wait for.
+    unless(&[Errno::ECHILD], reaped).map(Option::flatten)
 }
 
 /// Who has ended, and how; none while the child lives.

@@ -14,7 +14,7 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::record::{again, record_as, record_fd};
-use crate::error::Result;
+use crate::error::{Result, unless};
 
 /// The longest message: an error with its arguments, of which 1,000 letters are told.
 pub const ROOM: usize = 8 * 1024;
@@ -63,12 +63,9 @@ pub fn receive(socket: BorrowedFd) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
         }
         Ok(message.bytes)
     });
-    let result = match result {
-        // The peer ended with words of ours unread: for us it is gone all the same.
-        Err(Errno::ECONNRESET) => Ok(0),
-        other => other,
-    };
-    let count = record_as("recvmsg", format_args!("{fd}, …, {ROOM}"), result, |count| *count)?;
+    let count = record_as("recvmsg", format_args!("{fd}, …, {ROOM}"), result, |count| *count);
+    // ECONNRESET: the peer ended with words of ours unread; for us it is gone all the same.
+    let count = unless(&[Errno::ECONNRESET], count)?.unwrap_or(0);
     Ok((bytes[..count].to_vec(), descriptors))
 }
 

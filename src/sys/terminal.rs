@@ -35,18 +35,12 @@ pub fn make_controlling(terminal: BorrowedFd) -> Result<()> {
     record("ioctl", format_args!("{fd}, TIOCSCTTY, 0"), Errno::result(result))
 }
 
-/// dup2(2) onto standard input, output and error.
-pub fn become_stdio(terminal: BorrowedFd) -> Result<()> {
-    let fd = terminal.as_raw_fd();
-    record("dup2", format_args!("{fd}, 0"), dup2_stdin(terminal))?;
-    record("dup2", format_args!("{fd}, 1"), dup2_stdout(terminal))?;
-    record("dup2", format_args!("{fd}, 2"), dup2_stderr(terminal))
-}
-
-/// dup2(2) onto standard input, and of another onto standard output and error.
+/// dup2(2) onto standard input, and onto standard output and error.
 pub fn redirect(input: BorrowedFd, output: BorrowedFd) -> Result<()> {
-    become_stdio(output)?;
-    record("dup2", format_args!("{}, 0", input.as_raw_fd()), dup2_stdin(input))
+    let (from, to) = (input.as_raw_fd(), output.as_raw_fd());
+    record("dup2", format_args!("{from}, 0"), dup2_stdin(input))?;
+    record("dup2", format_args!("{to}, 1"), dup2_stdout(output))?;
+    record("dup2", format_args!("{to}, 2"), dup2_stderr(output))
 }
 
 /// A copy of a descriptor at number 10 or above, out of the way of a program's 0, 1 and 2.
