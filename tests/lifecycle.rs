@@ -219,10 +219,16 @@ fn of_eight_that_want_one_id_exactly_one_gets_it() {
     for round in 0..5 {
         let start = || {
             let mut command = world.jec();
-            command.args(["run", "--name", &id]).arg(world.rootfs()).args(["sleep", "1"]);
-            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("jec")
+            command.args(["run", "--name", &id]).arg(world.rootfs()).arg("cat");
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().expect("jec")
         };
-        let all: Vec<_> = (0..8).map(|_| start()).collect();
+        let mut all: Vec<_> = (0..8).map(|_| start()).collect();
+        // Who has won reads until its input is closed: none of the others comes after its end.
+        until("seven have ended", || {
+            let ended = all.iter_mut().map(|jec| jec.try_wait().expect("its status"));
+            ended.flatten().count() >= 7
+        });
         let all = all.into_iter().map(|jec| Ran::from(jec.wait_with_output().expect("output")));
         let (won, lost): (Vec<_>, Vec<_>) = all.partition(|ran| ran.code == 0);
         assert_eq!(won.len(), 1, "round {round}: {lost:?}");
