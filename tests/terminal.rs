@@ -301,7 +301,7 @@ fn ten_megabytes_of_output_arrive_complete() {
     loop {
         screen.read(1000);
         count += screen.seen.matches('\n').count();
-        let ended = screen.seen.contains("end");
+        let ended = screen.seen.contains("end\r\n");
         // No line is cut, so that the last piece can hold the beginning of the next.
         let keep = screen.seen.rfind('\n').map_or(0, |at| at + 1);
         screen.seen.drain(..keep);
