@@ -7,6 +7,7 @@
 //! `skip!`, and counted.
 #![allow(dead_code)] // each test file uses a part
 
+pub mod example;
 pub mod probe;
 pub mod process;
 
