@@ -57,8 +57,8 @@ impl Group {
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("no cgroup v2")?;
         let own = Path::new("/sys/fs/cgroup").join(own);
-        let parent =
-            if own.ends_with("cgroup") { &own } else { own.parent().ok_or("no parent")? };
+        let above = own.parent().filter(|parent| parent.starts_with("/sys/fs/cgroup"));
+        let parent = above.unwrap_or(&own);
         let given = fs::read_to_string(parent.join("cgroup.subtree_control"));
         if !given.is_ok_and(|given| given.split_whitespace().any(|name| name == "memory")) {
             return Err("no memory controller of cgroup v2 is given to groups beside ours".into());

@@ -24,22 +24,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn inside() -> Result<(), Box<dyn Error>> {
     caps::drop(None, CapSet::Bounding, Capability::CAP_SYS_ADMIN)?;
-    let ceiling =
-        caps::read(None, CapSet::Bounding)?.iter().fold(0, |sum, cap| sum | cap.bitmask());
+    let left = caps::read(None, CapSet::Bounding)?;
+    let ceiling = left.iter().fold(0, |sum, capability| sum | capability.bitmask());
     // Only the ceiling is lower: what root holds, it still holds.
     let program = set_user_id_copy()?;
     become_ordinary()?;
 
     let plain = said_by("/proc/self/exe")?;
-    holds(
-        &format!("a program:               {plain}"),
-        plain == "euid 1, CapEff: 0000000000000000",
-    )?;
+    let nothing = plain == "euid 1, CapEff: 0000000000000000";
+    holds(&format!("a program:               {plain}"), nothing)?;
     let raised = said_by(program)?;
     let expected = format!("euid 0, CapEff: {ceiling:016x}");
     holds(&format!("a set-user-ID program:   {raised}"), raised == expected)?;
     let without = ceiling & Capability::CAP_SYS_ADMIN.bitmask() == 0;
-    holds(&format!("the bounding set:                {ceiling:016x}"), without)
+    holds(&format!("the bounding set:                        {ceiling:016x}"), without)
 }
 
 fn said_by(program: &str) -> Result<String, Box<dyn Error>> {

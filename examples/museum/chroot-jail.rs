@@ -41,8 +41,9 @@ fn mend() -> nix::Result<()> {
     chdir("/")
 }
 
-/// mkdir below; chroot below; cd ../../..; chroot .
+/// The root goes to a directory below, the working directory does not: `..` never meets it.
 fn walk_out() -> Result<String, Box<dyn Error>> {
+    println!("          mkdir /below, chroot /below, chdir .. a hundred times, chroot .");
     fs::create_dir_all("/below")?;
     chroot("/below")?;
     for _ in 0..100 {

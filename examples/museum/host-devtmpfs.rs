@@ -31,13 +31,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("believed: what happens in the container's /dev is the container's");
     let name = format!("museum-{}", id());
-    let found =
-        shell(&format!("touch /tmp/dev/{name}; ls /dev | grep {name}; rm /tmp/dev/{name}"))?;
+    let look = format!("touch /tmp/dev/{name}; ls /dev | grep {name}; rm /tmp/dev/{name}");
+    let found = shell(&look)?;
     shows("seen", &format!("the host's /dev has {found}"), found == name)?;
     umount("/tmp/dev")?;
 
     mend()?;
-    let found = shell(&format!("touch /tmp/dev/{name}; ls /dev | grep {name}"))?;
+    let found = shell(&look)?;
     shows("mended", "the host's /dev has nothing of it", found.is_empty())?;
     let zeros = shell("head -c 3 /tmp/dev/zero | od -An -tx1")?;
     shows("mended", &format!("and zero gives {zeros}"), zeros == "00 00 00")
@@ -51,12 +51,8 @@ fn mend() -> nix::Result<()> {
     mount(Some("dev"), "/tmp/dev", Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
     for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
         let path = format!("/tmp/dev/{name}");
-        mknod(
-            path.as_str(),
-            SFlag::S_IFCHR,
-            Mode::from_bits_truncate(0o666),
-            makedev(MEMORY, minor),
-        )?;
+        let (mode, device) = (Mode::from_bits_truncate(0o666), makedev(MEMORY, minor));
+        mknod(path.as_str(), SFlag::S_IFCHR, mode, device)?;
     }
     Ok(())
 }

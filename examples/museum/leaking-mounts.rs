@@ -23,14 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     mistake()?;
     setns(&host, CloneFlags::CLONE_NEWNS)?;
     println!("believed: the host has no mount on /tmp/secrets");
-    let table = shell("grep -c /tmp/secrets /proc/self/mountinfo")?;
-    shows("seen", &table, table == "1")?;
+    let count = shell("grep -c /tmp/secrets /proc/self/mountinfo")?;
+    shows("seen", &format!("{count} in the host's table"), count == "1")?;
     nix::mount::umount("/tmp/secrets")?;
 
     mended()?;
     setns(&host, CloneFlags::CLONE_NEWNS)?;
-    let table = shell("grep -c /tmp/secrets /proc/self/mountinfo")?;
-    shows("mended", &table, table == "0")
+    let count = shell("grep -c /tmp/secrets /proc/self/mountinfo")?;
+    shows("mended", &format!("{count} in the host's table"), count == "0")
 }
 
 fn mistake() -> nix::Result<()> {
