@@ -21,3 +21,10 @@ examples! {
     uts: SYS_sethostname;
     veth_pair: SYS_setns;
 }
+
+#[test]
+fn a_limit_that_is_only_a_file_is_noticed() {
+    if let Some(reason) = common::example::fails_on_false_cgroups("memory_limit") {
+        skip!("{reason}");
+    }
+}

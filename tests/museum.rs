@@ -21,3 +21,10 @@ examples! {
     raw_status;
     v1_paths;
 }
+
+#[test]
+fn a_limit_that_is_only_a_file_is_noticed() {
+    if let Some(reason) = common::example::fails_on_false_cgroups("v1_paths") {
+        skip!("{reason}");
+    }
+}

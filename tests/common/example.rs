@@ -102,6 +102,27 @@ pub fn lie_to(name: &str, call: i64, arguments: &[(u8, u64)]) -> Option<String> 
     None
 }
 
+/// Runs a program where the cgroups are plain files, which limit nothing: it has to fail.
+pub fn fails_on_false_cgroups(name: &str) -> Option<String> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "--cgroup"]);
+        command
+    };
+    let mut alone = unshare();
+    alone.arg("true");
+    let tried = Ran::of(alone);
+    if tried.code != 0 {
+        return Some(format!("no user namespace: {}", tried.err.trim()));
+    }
+    let script = "mount -t tmpfs false /sys/fs/cgroup &&
+        echo memory >/sys/fs/cgroup/cgroup.subtree_control && exec \"$0\"";
+    let mut command = unshare();
+    command.args(["sh", "-c", script]).arg(program(name));
+    Ran::of(command).fails(1, &["Error: "]);
+    None
+}
+
 fn reason(skipped: &Ran) -> String {
     let line = skipped.out.lines().find_map(|line| line.strip_prefix("skipped: "));
     line.expect("a reason").to_owned()
