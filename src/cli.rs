@@ -19,6 +19,8 @@ pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
 pub use later::Later;
 
+use crate::skip::{self, Skipped};
+
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
 #[command(
@@ -142,6 +144,11 @@ pub struct RunArgs {
     /// Remove the container at its end: what jec does anyway without --keep
     #[arg(long, conflicts_with = "keep")]
     pub rm: bool,
+    /// Leave stages out, to see what they are for; a warning says what is open then, e.g.
+    /// seccomp,no-new-privs. Not together with what engines say
+    #[arg(long, value_name = "STAGE[,…]", value_delimiter = ',', value_parser = skip::stage)]
+    #[arg(conflicts_with_all = ["detach", "console_socket", "pidfd_socket"])]
+    pub skip: Vec<Skipped>,
     /// Print at the end what each step took, from when jec runs from its sealed copy
     #[arg(long)]
     pub time: bool,

@@ -35,6 +35,7 @@ pub mod log;
 pub mod plan;
 pub mod relay;
 pub mod sides;
+pub mod skip;
 pub mod stages;
 pub mod state;
 pub mod sys;

@@ -207,7 +207,7 @@ fn is_function(line: &str) -> bool {
 /// is for the reader. Engines ask more than a user does. systemd is asked for a cgroup, over
 /// D-Bus, where somebody wants that. The runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
-const BUDGETS: [(&str, usize, &[&str]); 6] = [
+const BUDGETS: [(&str, usize, &[&str]); 7] = [
     ("the command line", 2490, &["src/cli", "src/plan/flags"]),
     ("reading config.json", 1550, &["src/plan/config"]),
     (
@@ -237,8 +237,9 @@ const BUDGETS: [(&str, usize, &[&str]); 6] = [
             "src/commands/update.rs",
         ],
     ),
+    ("leaving out and attacking", 120, &["src/skip.rs"]),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
-    ("the runtime", 5495, &["src/"]),
+    ("the runtime", 5498, &["src/"]),
 ];
 
 #[test]

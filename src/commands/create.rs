@@ -13,6 +13,7 @@ use crate::error::{Error, Failure, Result, ensure};
 use crate::log;
 use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
+use crate::skip::{Skipped, names};
 use crate::stages::capabilities::mask;
 use crate::stages::walk::{rows, walk};
 use crate::stages::{Command, Stage};
@@ -27,7 +28,7 @@ pub const RESTING: [Command; 6] = {
 
 /// Makes a container that waits for `jec start`.
 pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
-    let proc = begin(args.making.explain, args.making.preserve_fds)?;
+    let proc = begin(args.making.explain, args.making.preserve_fds, &[])?;
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
@@ -46,7 +47,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
 }
 
 /// What every command that makes a process begins with. The last time this returns, jec is sealed.
-pub fn begin(explain: bool, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
+pub fn begin(explain: bool, preserved: u32, skip: &[Skipped]) -> Result<Rc<OwnedFd>, Failure> {
     // Before jec itself opens anything: a number that nobody gave must not become one of ours.
     if let Some(closed) = (3..3 + preserved).find(|fd| file::is_open(*fd).is_err()) {
         let problem = format!("asks for descriptor {closed}, which is not open");
@@ -58,13 +59,13 @@ pub fn begin(explain: bool, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
     if explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
-    seal(&proc)?;
+    seal(&proc, skip)?;
     Ok(proc)
 }
 
 /// The rows that come before there is a plan: jec starts anew from a copy, unless it has.
-pub fn seal(proc: &Rc<OwnedFd>) -> Result<(), Failure> {
-    let plan = Plan::nothing("");
+pub fn seal(proc: &Rc<OwnedFd>, skip: &[Skipped]) -> Result<(), Failure> {
+    let plan = Plan { skipped: names(skip), ..Plan::nothing("") };
     let rows = rows(&plan, &[Command::Begin]);
     walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)
 }
@@ -124,6 +125,7 @@ pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> R
 fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
     const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
     let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
+    let may_make = may_make && !plan.skipped.contains(&"bounding");
     let is_safe = !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user();
     ensure(is_safe, || {
         let lacks =

@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::plan::flags::{self, Target, working_directory};
 use crate::relay;
 use crate::sides::Runtime;
+use crate::skip::skip;
 use crate::stages::Command;
 use crate::stages::walk::{rows, walk};
 use crate::state::Status;
@@ -24,7 +25,7 @@ const FOREGROUND: [Command; 4] = [Command::Create, Command::Each, Command::Start
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
-    let proc = begin(args.making.explain, args.making.preserve_fds)?;
+    let proc = begin(args.making.explain, args.making.preserve_fds, &args.skip)?;
     Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
@@ -73,6 +74,7 @@ fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Pla
         let id = args.container.name.as_deref().unwrap_or(&machine.id);
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
+    skip(&mut plan, &args.skip, proc.as_fd())?;
     args.making.apply(&mut plan, proc.as_fd())?;
     time::refuse_other_clocks(args, &plan)?;
     check_terminal(&mut plan.process, args.detach, &args.making.ends)?;

@@ -111,6 +111,7 @@ impl Plan {
             process,
             bundle,
             namespaces,
+            skipped: Vec::new(),
             joins: None,
             warnings,
         })
