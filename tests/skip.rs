@@ -52,9 +52,38 @@ fn the_kernel_says_what_was_left_out() {
     assert!(status(&["--skip=seccomp,no-new-privs"]).contains("NoNewPrivs:\t0\nSeccomp:\t0"));
     let bounding = status(&["--skip", "bounding"]);
     assert!(!bounding.contains("CapBnd:\t00000000800405fb"), "{bounding}");
+    // no_new_privs keeps what execve would give back to root, capset what was there before.
+    let kept = |skip: &str| status(&["--skip", skip]).contains("CapEff:\t00000000800405fb");
+    assert!(kept("bounding") && kept("capabilities"));
+    assert!(!kept("bounding,capabilities") && !kept("bounding,no-new-privs"));
     assert!(!status(&["--skip", "kernel-params"]).contains("skipper"));
     // Session 0: it began outside of the pid namespace.
     assert!(status(&["--skip", "session"]).trim_end().ends_with("\n0"));
+    world.assert_clean();
+}
+
+/// Both halves: without its stage it happens, with all stages it fails as the kernel says.
+#[test]
+fn what_a_stage_is_for_happens_without_it_alone() {
+    let world = World::new();
+    let canary = world.path("canary").to_string_lossy().into_owned();
+    std::fs::write(&canary, "").expect("a canary");
+    let write = "v=$(cat /proc/sys/vm/swappiness); echo $v >/proc/sys/vm/swappiness";
+    let rows = [
+        ("pivot-root", format!("ls {canary}"), "No such file or directory"),
+        ("seccomp", "unshare -Ur true".into(), "Operation not permitted"),
+        ("masks", write.into(), "Read-only file system"),
+    ];
+    // In a user namespace the kernel's settings are somebody else's files.
+    for (stage, script, refused) in rows.iter().filter(|row| is_root() || row.0 != "masks") {
+        let run = |skip: &[&str]| {
+            let rest = ["--no-tty", "--", "sh", "-c", script];
+            world.run(&[skip, &rest].concat())
+        };
+        run(&["--skip", stage]).ok();
+        let ran = run(&[]);
+        assert!(ran.code != 0 && ran.err.contains(refused), "{stage}: {} {}", ran.code, ran.err);
+    }
     world.assert_clean();
 }
 
