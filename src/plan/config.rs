@@ -4,7 +4,7 @@
 //! or no file at all. It is read up to a limit, and parsed with serde_json's limit
 //! on nesting.
 
-mod capabilities;
+pub(super) mod capabilities;
 mod devices;
 mod hooks;
 mod kernel;
@@ -81,8 +81,7 @@ impl Plan {
         let mut warnings = Vec::new();
         let config = Property::new("", document);
         check_version(&config.at("ociVersion")?, &mut warnings)?;
-        let problem = "jec does not support it; leave it out";
-        config.refuse(&UNSUPPORTED, problem)?;
+        config.refuse(&UNSUPPORTED, "jec does not support it; leave it out")?;
         let root = root(&config, directory.as_fd())?;
         let linux = config.at("linux")?;
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
@@ -102,6 +101,7 @@ impl Plan {
             hooks: hooks::hooks(&config)?,
             root,
             mounts,
+            net_devices: devices::network(&linux, &namespaces)?,
             devices: devices::devices(&linux, &namespaces, &mut warnings)?,
             masked_paths: linux.each("maskedPaths", Property::absolute)?,
             readonly_paths: linux.each("readonlyPaths", Property::absolute)?,
@@ -201,12 +201,11 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
 /// What is valid but not done here, and the value that asks for nothing: to leave a
 /// label out would make another container than the one described. Sections of other platforms
 /// say that the bundle is meant for another machine.
-pub(super) const UNSUPPORTED: [(&str, &str); 6] = [
+pub(super) const UNSUPPORTED: [(&str, &str); 5] = [
     ("windows", "null"),
     ("solaris", "null"),
     ("zos", "null"),
     ("vm", "null"),
-    ("linux.netDevices", "{}"),
     ("linux.intelRdt", "null"),
 ];
 

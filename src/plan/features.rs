@@ -61,7 +61,7 @@ fn linux(mount_options: &[String]) -> Result<Value> {
         },
         "intelRdt": {"enabled": can("linux.intelRdt")},
         "mountExtensions": {"idmap": {"enabled": mount_options.contains(&"idmap".to_owned())}},
-        "netDevices": {"enabled": can("linux.netDevices")},
+        "netDevices": {"enabled": true},
     }))
 }
 
