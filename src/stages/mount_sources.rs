@@ -45,11 +45,10 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 
 /// The user namespace that describes the shift: the container's own, or one made for it.
 fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
+    let proc = runtime.proc.as_fd();
     match &runtime.init {
-        Some(init) if map.maps == IdMaps::default() => {
-            namespace_of(runtime.proc.as_fd(), init.pid, "user")
-        }
-        _ => namespace_with(runtime.proc.as_fd(), &map.maps),
+        Some(init) if map.maps == IdMaps::default() => namespace_of(proc, init.pid, "user"),
+        _ => namespace_with(proc, &map.maps),
     }
 }
 

@@ -10,22 +10,19 @@
 //! config-linux.md, "Network Devices".
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::sched::CloneFlags;
+use std::os::fd::AsFd;
 
 use super::mount_sources::namespace_of;
 use crate::error::{Error, Result, ensure};
 use crate::sides::{Runtime, needed};
 use crate::sys::netlink::{self, Link};
-use crate::sys::process::setns;
 
 /// Moves every device of the list. All are looked for before the first one goes: where the
 /// second is missing, the namespace ends, and a virtual device with it.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let (proc, devices) = (runtime.proc.as_fd(), &runtime.plan.net_devices);
     let theirs = namespace_of(proc, runtime.init()?.pid, "net")?;
-    let inside = socket_in(&theirs, &namespace_of(proc, "self", "net")?)?;
+    let inside = netlink::open_in(&theirs, &namespace_of(proc, "self", "net")?)?;
     let (host, inside) = (&netlink::open()?, inside.as_fd());
     let (here, mut there) = (netlink::links(host.as_fd())?, netlink::links(inside)?);
     let found = devices.iter().map(|(device, name)| find(device, name, &here, &there));
@@ -44,18 +41,10 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
     Ok(())
 }
 
-/// A socket belongs to the namespace in which it is made: jec enters, makes it, and returns.
-fn socket_in(theirs: &OwnedFd, ours: &OwnedFd) -> Result<OwnedFd> {
-    setns(theirs.as_fd(), CloneFlags::CLONE_NEWNET)?;
-    let socket = netlink::open();
-    setns(ours.as_fd(), CloneFlags::CLONE_NEWNET).and(socket)
-}
-
 /// The number of the device on the host, if it is there and its name inside is free.
 fn find(device: &CStr, name: &CStr, here: &[Link], there: &[Link]) -> Result<u32> {
     let property = format!("linux.netDevices.{}", device.to_string_lossy());
-    let taken =
-        format!("there is a {name:?} inside already; a name that ends in %d is always free");
+    let taken = format!("there is a {name:?} inside already; one that ends in %d is always free");
     ensure(!there.iter().any(|link| *link.name == *name), || Error::config(&property, taken))?;
     let found = here.iter().find(|link| *link.name == *device).map(|link| link.index);
     let problem = "is no network device here; `ip link` lists them";

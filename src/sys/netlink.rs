@@ -5,13 +5,15 @@
 //! namespace in which it was made, wherever its owner is later.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sched::CloneFlags;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
+use super::process::setns;
 use super::record::{again, record, record_as, record_fd};
 use crate::error::Result;
 
@@ -45,6 +47,13 @@ pub fn open() -> Result<OwnedFd> {
     let (family, kind) = (AddressFamily::Netlink, SockType::Raw);
     let made = socket(family, kind, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute);
     record_fd("socket", format_args!("AF_NETLINK, SOCK_RAW, NETLINK_ROUTE"), made)
+}
+
+/// The same to another namespace: jec enters it, makes the socket, and returns to its own.
+pub fn open_in(theirs: &OwnedFd, ours: &OwnedFd) -> Result<OwnedFd> {
+    setns(theirs.as_fd(), CloneFlags::CLONE_NEWNET)?;
+    let socket = open();
+    setns(ours.as_fd(), CloneFlags::CLONE_NEWNET).and(socket)
 }
 
 /// RTM_GETLINK: every device of the namespace.
