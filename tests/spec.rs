@@ -406,7 +406,9 @@ fn features_tell_what_is_there_and_no_more() {
     let bundle = bundle(&world, "gate", |config| {
         config["linux"]["intelRdt"] = json!({"closID": "x"});
     });
-    world.run_bundle(&bundle).fails(1, &["linux.intelRdt: ", "does not support"]);
+    world
+        .run_bundle(&bundle)
+        .fails(1, &["linux.intelRdt: ", "does not support", "needs resctrl", "createRuntime"]);
     for name in ["apparmor", "selinux", "netDevices"] {
         assert_eq!(linux[name]["enabled"], true, "{name}");
     }

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Ran, World, has_program, is_root, sh, shell, with_namespace, without_namespace};
+use common::{Ran, World, is_root, sh, shell, with_namespace, without_namespace};
 use serde_json::{Value, json};
 
 /// One cable: its ends are `jec-host` and `jec-guest`.
@@ -20,8 +20,9 @@ fn lacks() -> Option<&'static str> {
         return Some("only root can take a device from the host");
     }
     let cable = format!("unshare --net sh -c '{CABLE}'");
-    let can = has_program("ip") && shell(&cable).code == 0;
-    (!can).then_some("no ip(8), or a kernel without veth")
+    // busybox has an ip with fewer words.
+    let can = shell("ip -V | grep -q iproute2").code == 0 && shell(&cable).code == 0;
+    (!can).then_some("no iproute2, or a kernel without veth")
 }
 
 /// The example with these devices and this script.
