@@ -213,8 +213,7 @@ impl States {
         let Some(found) = self.directory(id)? else {
             return Ok(false);
         };
-        let (found, ours) = (file::fstat(found.as_fd())?, file::fstat(container.dir.as_fd())?);
-        if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino) {
+        if file::identity(found.as_fd())? != file::identity(container.dir.as_fd())? {
             return Ok(false);
         }
         empty(container.dir.as_fd())?;

@@ -311,6 +311,13 @@ fn events_count_what_the_container_uses_until_it_ends() {
     let total = |event: &Value| event["data"]["cpu"]["usage"]["total"].as_u64().expect("a number");
     until("it has used 10 ms more", || total(&line()) >= total(&first) + 10_000_000);
     let has = has_controller("memory") && has_controller("pids");
+    // Without a limit nobody counts its memory, which is not the same as none; the tasks are there.
+    let memory = &first["data"]["memory"];
+    let (usage, cache) = (&memory["usage"]["usage"], &memory["cache"]);
+    // Where the controller is there, a container before this one may have switched it on for all.
+    assert!(usage.is_null() || has && usage.as_u64() > Some(0), "{first}");
+    assert_eq!(usage.is_null(), cache.is_null(), "{first}");
+    assert_eq!(first["data"]["pids"], json!({"current": 1, "limit": 0}));
     if has {
         // Only what is limited is counted: a cgroup has no other controllers.
         world.tell(&["update", "--memory", "64M", "--pids-limit", "50", &id]).ok();

@@ -205,14 +205,14 @@ fn is_function(line: &str) -> bool {
 /// make a plan: the command line, and the reading of config.json (which crun and youki
 /// leave to a library). What explains (the texts of --explain, of errors, of `jec stages`)
 /// is for the reader. Engines ask more than a user does. systemd is asked for a cgroup, over
-/// D-Bus, where somebody wants that. The runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
+/// D-Bus, where somebody wants that; the kernel is asked for network devices, over rtnetlink. The runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
-const BUDGETS: [(&str, usize, &[&str]); 6] = [
+const BUDGETS: [(&str, usize, &[&str]); 7] = [
     ("the command line", 2490, &["src/cli", "src/plan/flags"]),
-    ("reading config.json", 1550, &["src/plan/config"]),
+    ("reading config.json", 1546, &["src/plan/config"]),
     (
         "explaining",
-        580,
+        578,
         &[
             "src/advice",
             "src/stages/order",
@@ -238,6 +238,7 @@ const BUDGETS: [(&str, usize, &[&str]); 6] = [
         ],
     ),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
+    ("moving network devices", 130, &["src/sys/netlink.rs"]),
     ("the runtime", 5495, &["src/"]),
 ];
 

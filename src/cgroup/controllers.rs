@@ -74,9 +74,7 @@ fn obstacle(dir: BorrowedFd, base: &str, above: &str, name: &str) -> Result<Opti
         )
     } else if is_inner(dir)? {
         (
-            format!(
-                "the cgroup {above} has processes of its own, so it cannot hand down the controller {name}"
-            ),
+            format!("the cgroup {above} has processes of its own, so it hands down no {name}"),
             "move them into a child first: mkdir CGROUP/init; for each line of CGROUP/cgroup.procs: echo PID > CGROUP/init/cgroup.procs",
         )
     } else {

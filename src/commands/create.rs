@@ -126,8 +126,7 @@ fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
     let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
     let is_safe = !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user();
     ensure(is_safe, || {
-        let lacks =
-            "CAP_MKNOD and linux.resources.devices: no cgroup, so nobody would enforce the rules";
+        let lacks = "CAP_MKNOD, linux.resources.devices: no cgroup, so nobody enforces the rules";
         let cure = "take CAP_MKNOD away, or give the container a user namespace";
         Error::machine(format!("{lacks}: {why}"), cure)
     })

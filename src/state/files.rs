@@ -45,8 +45,7 @@ pub(super) fn make(path: &Path) -> Result<()> {
 pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
     let (owner, mode) = (stat.st_uid, stat.st_mode & 0o7777);
     ensure(owner == uid && mode & 0o022 == 0, || {
-        let whose =
-            format!("the state directory {path} belongs to uid {owner} with mode {mode:#o}");
+        let whose = format!("the state directory {path} (uid {owner}, mode {mode:#o})");
         let lacks = format!("{whose}: somebody else could write into it");
         Error::machine(lacks, "remove it, or choose another one: jec --root DIR …")
     })

@@ -97,6 +97,11 @@ pub fn fstat(fd: BorrowedFd) -> Result<FileStat> {
     record_as("fstat", format_args!("{}", fd.as_raw_fd()), nix::sys::stat::fstat(fd), |_| 0)
 }
 
+/// What tells a file, a directory or a namespace from every other: device and inode.
+pub fn identity(fd: BorrowedFd) -> Result<(u64, u64)> {
+    fstat(fd).map(|found| (found.st_dev, found.st_ino))
+}
+
 /// The magic number of the file system that `fd` is on (statfs(2)).
 pub fn filesystem_magic(fd: BorrowedFd) -> Result<i64> {
     let result = nix::sys::statfs::fstatfs(fd).map(|found| found.filesystem_type().0);

@@ -17,6 +17,7 @@ pub mod file;
 pub mod memory;
 pub mod mount;
 pub mod net;
+pub mod netlink;
 pub mod process;
 pub mod program;
 mod record;

@@ -116,18 +116,17 @@ pub fn watch(
     patience: Option<Duration>,
 ) -> Result<Vec<PollFlags>> {
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    let mut entries: Vec<_> =
-        watched.iter().map(|(fd, events)| PollFd::new(*fd, *events)).collect();
+    let mut polls: Vec<_> = watched.iter().map(|(fd, events)| PollFd::new(*fd, *events)).collect();
     // A timeout of 0 ms would make a busy loop of the last millisecond.
     let timeout = patience.map(|patience| patience.saturating_add(Duration::from_millis(1)));
     let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
         PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)
     });
-    let result = again(|| nix::poll::poll(&mut entries, timeout));
+    let result = again(|| nix::poll::poll(&mut polls, timeout));
     record_as("poll", format_args!("{} descriptors", watched.len()), result, |count| *count)?;
     let ready = |entry: &PollFd| {
         let found = entry.revents().unwrap_or(PollFlags::empty());
         if found.intersects(gone) { entry.events() } else { found }
     };
-    Ok(entries.iter().map(ready).collect())
+    Ok(polls.iter().map(ready).collect())
 }
