@@ -167,6 +167,18 @@ fn the_example_finds_its_limits_in_its_own_cgroup() {
 }
 
 #[test]
+fn what_has_no_limit_is_counted_all_the_same() {
+    let handed_down = std::fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control");
+    if !handed_down.is_ok_and(|names| names.contains("memory")) {
+        skip!("no memory controller of cgroup v2 is handed down here");
+    }
+    let world = World::new();
+    let bundle = world.bundle("cgroup", no_limits("cat /sys/fs/cgroup/memory.current"));
+    let ran = world.run_bundle(&bundle).ok();
+    assert!(ran.out.trim().parse::<u64>().is_ok_and(|bytes| bytes > 0), "{}", ran.out);
+}
+
+#[test]
 fn a_program_that_takes_more_memory_than_the_limit_is_killed_and_jec_says_why() {
     if !has_controller("memory") {
         skip!("no memory controller of cgroup v2 here");
