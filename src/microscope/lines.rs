@@ -3,8 +3,19 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::stages::Stage;
+
 /// What lines look like; a change that a reader could stumble over gets a new number.
 pub const FORMAT: u32 = 1;
+
+/// Where a process is in the table.
+#[derive(Clone, Default)]
+pub struct Place {
+    /// A stage, or what is none: the making of the plan, the time of the program.
+    pub name: String,
+    pub side: String,
+    pub stage: Option<&'static Stage>,
+}
 
 /// A line of the trace.
 #[derive(Debug, Serialize)]
@@ -40,6 +51,9 @@ pub enum Event<'a> {
     Call {
         stage: &'a str,
         side: &'a str,
+        /// Of a process that this side has made beside the three: a hook, until it is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        child: Option<bool>,
         call: &'a str,
         #[serde(serialize_with = "in_order")]
         args: Vec<(&'static str, Value)>,

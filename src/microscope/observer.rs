@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::calls;
-use super::lines::{Event, FORMAT, Line};
+use super::lines::{Event, FORMAT, Line, Place};
 use super::names::Names;
 use super::state::States;
 use crate::error::Result;
@@ -46,15 +46,6 @@ pub struct Observer {
     passed: Option<u64>,
     /// What times are counted from.
     begin: i64,
-}
-
-/// Where a process is in the table.
-#[derive(Clone, Default)]
-pub struct Place {
-    /// A stage, or what is none: the making of the plan, the time of the program.
-    name: String,
-    side: String,
-    stage: Option<&'static Stage>,
 }
 
 impl Observer {
@@ -111,6 +102,7 @@ impl Observer {
             if let Some((number, text)) = self.board.take() {
                 idle = 0;
                 self.hear(number, &text)?;
+                self.board.answer();
                 continue;
             }
             idle += 1;
@@ -149,9 +141,6 @@ impl Observer {
                 self.look(time)?;
                 self.write("end", time, Event::End { code: rest.parse().unwrap_or(0) })?;
             }
-        }
-        if kind != "c" {
-            self.board.answer(number);
         }
         Ok(())
     }
@@ -197,8 +186,8 @@ impl Observer {
     }
 
     fn call(&mut self, time: i64, rest: &str) -> Result<()> {
-        let fields: Vec<_> = rest.splitn(6, BETWEEN).collect();
-        let [border, path, line, call, result, args] = fields[..] else {
+        let fields: Vec<_> = rest.splitn(7, BETWEEN).collect();
+        let [border, born, path, line, call, result, args] = fields[..] else {
             return self.write("lost", time, Event::Lost {});
         };
         let border = border.parse().ok();
@@ -206,6 +195,12 @@ impl Observer {
         let place = border.and_then(|border: u64| self.borders.get(&border));
         let place = place.cloned().unwrap_or_default();
         self.meet(call, &place, result);
+        // Between its birth and its first stage.
+        let (side, child) = match (born, &*place.name) {
+            ("true", "spawn-middle") => ("middle", None),
+            ("true", "spawn-init") => ("init", None),
+            _ => (&*place.side, Some(true).filter(|_| born == "true")),
+        };
         let mut args = calls::named(call, args);
         for (name, value) in &mut args {
             *value = self.canonical(call, name, value);
@@ -220,7 +215,8 @@ impl Observer {
         let file = path.rfind("/src/").map_or(path, |at| &path[at + 1..]);
         let event = Event::Call {
             stage: &place.name,
-            side: &place.side,
+            side,
+            child,
             call,
             args,
             result,

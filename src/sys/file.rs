@@ -133,7 +133,7 @@ pub fn fchmod(fd: BorrowedFd, mode: u32) -> Result<()> {
 #[track_caller]
 pub fn umask(mask: u32) -> Result<u32> {
     let before = nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits();
-    record_as("umask", format_args!("{mask:#o}"), Ok(before), |before| *before)
+    record_as("umask", format_args!("{mask:#o}"), Ok(before), |before| format!("{before:#o}"))
 }
 
 /// write(2) of the whole of `bytes` in one call: what files of /proc, /sys and cgroupfs want.

@@ -73,7 +73,7 @@ pub fn clone3(
     let result =
         Errno::result(result).and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
     if result == Ok(0) {
-        child();
+        super::trace::born(child);
     }
     let shown = arguments::clone(how, cgroup);
     let pid = record_as("clone3", format_args!("{shown}"), result, |pid| *pid)?;
@@ -88,7 +88,7 @@ pub fn fork(child: impl FnOnce() -> std::convert::Infallible) -> Result<Child> {
     // SAFETY: this process has one thread, so that no lock can be held by another.
     let result = Errno::result(unsafe { libc::fork() });
     if result == Ok(0) {
-        child();
+        super::trace::born(child);
     }
     let pid = record_as("fork", format_args!(""), result, |pid| *pid)?;
     Ok(Child { pid, pidfd: pidfd_open(pid)? })

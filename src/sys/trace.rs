@@ -4,9 +4,10 @@
 //! at the border; a call names the number of the last border that its process has passed. A
 //! process that is cloned goes on from there, with a copy of that number.
 
+use std::convert::Infallible;
 use std::fmt::Arguments;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::board::{board, now};
 
@@ -16,34 +17,52 @@ pub const BETWEEN: char = '\u{1f}';
 /// The number of the last border of this process.
 static BORDER: AtomicU64 = AtomicU64::new(0);
 
+/// Whether this process was cloned behind that border, by one that had passed it.
+static BORN: AtomicBool = AtomicBool::new(false);
+
+/// The life of a process that has just been cloned.
+pub fn born(child: impl FnOnce() -> Infallible) -> Infallible {
+    BORN.store(true, Ordering::Relaxed);
+    child()
+}
+
 /// A call, and where in the source it is made.
 pub fn call(at: &Location, name: &str, args: Arguments, result: Arguments) {
-    if let Some(board) = board() {
-        let (border, time, file, line) =
-            (BORDER.load(Ordering::Relaxed), now(), at.file(), at.line());
-        board.tell(format_args!(
-            "c{BETWEEN}{time}{BETWEEN}{border}{BETWEEN}{file}{BETWEEN}{line}{BETWEEN}{name}\
-             {BETWEEN}{result}{BETWEEN}{args}"
-        ));
+    let (border, born) = (BORDER.load(Ordering::Relaxed), BORN.load(Ordering::Relaxed));
+    let (file, line) = (at.file(), at.line());
+    let text = format_args!(
+        "{border}{BETWEEN}{born}{BETWEEN}{file}{BETWEEN}{line}{BETWEEN}{name}{BETWEEN}{result}\
+         {BETWEEN}{args}"
+    );
+    // Behind a call that does not return there is nobody who could still be heard: the next
+    // program may be a jec that writes to the same file.
+    if result.as_str() == Some("") {
+        ask("c", text);
+    } else {
+        tell("c", text);
     }
 }
 
 /// Something begins. Returns when the observer has looked at all three processes.
 pub fn border(name: &str, side: &str) {
-    if let Some(number) = tell("b", format_args!("{name}{BETWEEN}{side}")) {
+    if let Some(number) = ask("b", format_args!("{name}{BETWEEN}{side}")) {
         BORDER.store(number, Ordering::Relaxed);
+        BORN.store(false, Ordering::Relaxed);
     }
 }
 
 /// The end of the command. Returns when all is in the file.
 pub fn end(code: u8) {
-    tell("e", format_args!("{code}"));
+    ask("e", format_args!("{code}"));
+}
+
+fn tell(kind: &str, text: Arguments) -> Option<u64> {
+    board()?.tell(format_args!("{kind}{BETWEEN}{}{BETWEEN}{text}", now()))
 }
 
 /// Tells, and waits for the answer.
-fn tell(kind: &str, text: Arguments) -> Option<u64> {
-    let board = board()?;
-    let number = board.tell(format_args!("{kind}{BETWEEN}{}{BETWEEN}{text}", now()))?;
-    board.await_answer(number);
+fn ask(kind: &str, text: Arguments) -> Option<u64> {
+    let number = tell(kind, text)?;
+    board()?.await_answer(number);
     Some(number)
 }
