@@ -370,6 +370,21 @@ fn a_filter_that_forbids_to_write_ends_neither_the_trace_nor_the_container() {
 }
 
 #[test]
+fn a_trace_that_cannot_be_written_costs_the_trace_and_not_the_container() {
+    let world = World::new();
+    let bundle = bundle(&world, "echo out");
+    let words = ["--trace", "/dev/full", "--bundle", &bundle, &world.id("d")];
+    let ran = world.run(&words).ok();
+    assert_eq!(ran.out, "out\n");
+    assert!(ran.err.contains("--trace: the file could not be written"), "{}", ran.err);
+    // A device or a pipe is as good as a file: `--trace /dev/stderr`.
+    let words = ["--trace", "/dev/stderr", "--bundle", &bundle, &world.id("e")];
+    let ran = world.run(&words).ok();
+    assert!(ran.err.contains("\"call\":\"pivot_root\""), "{}", ran.err);
+    world.assert_clean();
+}
+
+#[test]
 fn a_container_with_clocks_of_its_own_has_times_of_the_host() {
     let world = World::new();
     let (trace, id) = (world.path("t"), world.id("c"));

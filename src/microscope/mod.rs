@@ -33,6 +33,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 
 use crate::error::Result;
+use crate::log;
 use crate::sys::{Recorder, attributes, board, directory, file, process, terminal, trace};
 use facts::Eye;
 use observer::Observer;
@@ -94,8 +95,8 @@ fn leave(observer: &Observer, proc: &Rc<OwnedFd>) -> Result<()> {
 
 /// The end: all that was told is in the file when this returns.
 pub fn end(code: u8) {
-    if Recorder::is_on() {
-        trace::end(code);
+    if Recorder::is_on() && board::board().is_some() && !trace::end(code) {
+        log::warn("--trace: the file could not be written to its end");
     }
 }
 

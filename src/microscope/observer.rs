@@ -23,8 +23,11 @@ const OTHER_CLOCK: i64 = 1_000_000_000;
 /// How often it looks for news without any, before it takes longer and longer naps.
 const AWAKE: u32 = 500;
 
+/// What it sleeps between two looks while it is awake.
+const NAP: Duration = Duration::from_micros(10);
+
 /// How long after its end a call may be told.
-const LATE: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_millis(500);
 
 /// What it needs to look and to write.
 pub struct Observer {
@@ -108,7 +111,7 @@ impl Observer {
             idle += 1;
             let nap = idle.saturating_sub(AWAKE) / 100;
             if nap == 0 {
-                std::thread::sleep(Duration::from_micros(10));
+                std::thread::sleep(NAP);
                 continue;
             }
             let nap = Duration::from_millis(nap.min(20).into());
@@ -150,7 +153,9 @@ impl Observer {
         let stage = stages::find(name);
         // What is no stage is jec's own.
         let side = stage.map_or("runtime", |_| side);
-        if side != self.last.side {
+        // Init passes nothing on when it has become the program.
+        let passes = self.last.stage.is_some() && self.last.name != "exec";
+        if passes && side != self.last.side {
             self.hear_of_pass()?;
         }
         self.look(time)?;
@@ -179,7 +184,7 @@ impl Observer {
         while self.passed != Some(self.last_number) && begin.elapsed() < LATE {
             match self.board.take() {
                 Some((number, text)) => self.hear(number, &text)?,
-                None => std::hint::spin_loop(),
+                None => std::thread::sleep(NAP),
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ const ROOM: usize = 2000;
 /// The end of one that was cut.
 const CUT: &str = "…";
 /// An observer that does not answer in this time is not waited for any more.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The memory, once there is one.
 static BOARD: OnceLock<&'static Board> = OnceLock::new();
@@ -92,10 +92,10 @@ impl Board {
         Some(number)
     }
 
-    /// Waits until the observer has answered this message. No call is made: a filter may be
+    /// Waits until the observer has answered this message; false when it never will. No call is made: a filter may be
     /// loaded that would end the process for it. That costs processor time, for some microseconds.
-    pub fn await_answer(&self, number: u64) {
-        self.wait(|| self.answered.load(Ordering::Acquire) > number);
+    pub fn await_answer(&self, number: u64) -> bool {
+        self.wait(|| self.answered.load(Ordering::Acquire) > number)
     }
 
     fn wait(&self, is_so: impl Fn() -> bool) -> bool {
@@ -271,8 +271,8 @@ mod tests {
         let number = board.tell(format_args!("x")).unwrap();
         board.take();
         board.answer();
-        board.await_answer(number);
+        assert!(board.await_answer(number));
         board.desert();
-        board.await_answer(number + 1);
+        assert!(!board.await_answer(number + 1));
     }
 }

@@ -51,9 +51,9 @@ pub fn border(name: &str, side: &str) {
     }
 }
 
-/// The end of the command. Returns when all is in the file.
-pub fn end(code: u8) {
-    ask("e", format_args!("{code}"));
+/// The end of the command. Returns when all is in the file; false where nobody writes it any more.
+pub fn end(code: u8) -> bool {
+    ask("e", format_args!("{code}")).is_some()
 }
 
 fn tell(kind: &str, text: Arguments) -> Option<u64> {
@@ -63,6 +63,5 @@ fn tell(kind: &str, text: Arguments) -> Option<u64> {
 /// Tells, and waits for the answer.
 fn ask(kind: &str, text: Arguments) -> Option<u64> {
     let number = tell(kind, text)?;
-    board()?.await_answer(number);
-    Some(number)
+    board()?.await_answer(number).then_some(number)
 }
