@@ -14,7 +14,7 @@ const CALLS: &[(&str, &str)] = &[
     ("chroot", "path"),
     ("clone3", "flags"),
     ("close_range", "first last flags"),
-    ("connect", "sockfd addr"),
+    ("connect", "sa_family sun_path"),
     ("dup2", "oldfd newfd"),
     ("execve", "pathname argv ? envp"),
     ("execveat", "dirfd pathname argv flags"),

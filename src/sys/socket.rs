@@ -88,7 +88,7 @@ pub fn connect(path: &CStr, kind: SockType) -> Result<OwnedFd> {
     let fd = socket.as_raw_fd();
     record("setsockopt", format_args!("{fd}, SOL_SOCKET, SO_SNDTIMEO, {PATIENCE} s"), result)?;
     let result = UnixAddr::new(path).and_then(|name| nix::sys::socket::connect(fd, &name));
-    record("connect", format_args!("{fd}, {path:?}"), result)?;
+    record("connect", format_args!("AF_UNIX, {path:?}"), result)?;
     Ok(socket)
 }
 
