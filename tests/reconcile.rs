@@ -213,27 +213,13 @@ fn cut(lines: &[Value], calls: &[Seen]) -> Vec<Half> {
     let made_by = |pid: i64, begin: usize| {
         let found = calls[begin..].iter().position(|call| call.pid == pid && call.name == "clone3");
         let at = begin + found.expect("a clone");
-        (
-            at,
-            calls[at]
-                .result
-                .split(' ')
-                .next()
-                .and_then(|pid| pid.parse().ok())
-                .or_else(|| {
-                    // `=> {pidfd=[9]}, 88) = 4711`
-                    calls[at].result.split_whitespace().last().and_then(|pid| pid.parse().ok())
-                })
-                .expect("a pid"),
-        )
+        (at, calls[at].result.parse().expect("a pid"))
     };
     let (first, middle): (usize, i64) = made_by(runtime, 0);
     let (_, init) = made_by(middle, first);
     let last = calls.iter().position(|call| call.pid == init && call.name == "execve");
     let window = &calls[first..=last.expect("execve")];
     let ours = [("runtime", runtime), ("middle", middle), ("init", init)];
-    let is_observer =
-        |pid: i64| calls.iter().any(|call| call.pid == pid && call.args.contains("jec:[TRACE]"));
     let children_of = |pids: &[i64]| -> Vec<i64> {
         let forks = ["clone", "fork", "vfork", "clone3"];
         let made = window.iter().filter(|call| pids.contains(&call.pid));
@@ -241,6 +227,9 @@ fn cut(lines: &[Value], calls: &[Seen]) -> Vec<Half> {
         made.filter_map(|call| call.result.split_whitespace().last()?.parse().ok()).collect()
     };
     let own = ours.map(|own| own.1);
+    let observers = calls.iter().filter(|call| call.args.contains("jec:[TRACE]"));
+    let observers: Vec<_> = observers.map(|call| call.pid).collect();
+    let observers = [&observers[..], &children_of(&observers)].concat();
     let mut hooks = children_of(&own);
     hooks.retain(|pid| !own.contains(pid));
     // What a hook makes, once it is a program, is no business of jec's.
@@ -251,7 +240,10 @@ fn cut(lines: &[Value], calls: &[Seen]) -> Vec<Half> {
         known.dedup();
     }
     for call in window {
-        assert!(known.contains(&call.pid) || is_observer(call.pid), "who is that? {call:?}");
+        assert!(
+            known.contains(&call.pid) || observers.contains(&call.pid),
+            "who is that? {call:?}"
+        );
     }
     let half = |(side, pid): (&'static str, i64)| Half {
         side,

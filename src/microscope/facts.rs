@@ -6,19 +6,19 @@
 //! which they are not dumpable (proc(5), ptrace(2)).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sched::CloneFlags;
 
+use super::hosts::Hosts;
 use super::mounts;
 use super::names::Names;
 use crate::error::Result;
-use crate::sys::{board, directory, file, process};
+use crate::sys::{directory, file};
 
 /// Facts of one process.
 pub type Facts = BTreeMap<String, String>;
@@ -28,6 +28,7 @@ pub struct Eye {
     proc: Rc<OwnedFd>,
     /// The pipe by which the observer hears of the end of all others.
     lifeline: Option<CString>,
+    hosts: Hosts,
 }
 
 /// Words of /proc/PID/status, and the keys of their values.
@@ -89,7 +90,7 @@ impl Eye {
     pub fn new(proc: Rc<OwnedFd>, lifeline: BorrowedFd) -> Self {
         let link = CString::new(format!("self/fd/{}", lifeline.as_raw_fd())).ok();
         let lifeline = link.and_then(|link| file::readlinkat(proc.as_fd(), &link).ok());
-        Self { proc, lifeline }
+        Self { proc, lifeline, hosts: Hosts::default() }
     }
 
     /// The version of the kernel.
@@ -102,7 +103,7 @@ impl Eye {
     }
 
     /// None of a process that has ended.
-    pub fn facts(&self, pid: i32, names: &mut Names) -> Option<Facts> {
+    pub fn facts(&mut self, pid: i32, names: &mut Names) -> Option<Facts> {
         let status = self.read(&format!("{pid}/status")).ok()?;
         let value = |word: &str| status.lines().find_map(|line| line.strip_prefix(word));
         if value("State:")?.trim_start().starts_with(['Z', 'X']) {
@@ -129,7 +130,7 @@ impl Eye {
         self.limits(pid, &mut facts);
         self.network(pid, &mut facts);
         self.descriptors(pid, names, &mut facts);
-        self.host_name(pid, names, &mut facts);
+        self.hosts.add(&self.proc, pid, names, &mut facts);
         mounts::add(&self.read(&format!("{pid}/mountinfo")).unwrap_or_default(), names, &mut facts);
         Some(facts)
     }
@@ -229,35 +230,10 @@ impl Eye {
             facts.insert(format!("descriptor.{name}"), text);
         }
     }
-
-    /// Host and domain name belong to a uts namespace; to read them is to be in it for a moment.
-    fn host_name(&self, pid: i32, names: &Names, facts: &mut Facts) {
-        let open = |path: &CStr| file::openat(self.proc.as_fd(), path, OFlag::O_RDONLY, 0);
-        let enter =
-            |namespace: OwnedFd| process::setns(namespace.as_fd(), CloneFlags::CLONE_NEWUTS);
-        let theirs = CString::new(format!("{pid}/ns/uts"));
-        let (Ok(own), Ok(theirs)) = (open(c"self/ns/uts"), theirs) else {
-            return;
-        };
-        let links = [c"self/ns/uts", &theirs].map(|path| file::readlinkat(self.proc.as_fd(), path));
-        let same = links[0] == links[1];
-        let entered = if same { Ok(()) } else { open(&theirs).and_then(enter) };
-        let found = entered.and_then(|()| board::uname());
-        let back = if same || found.is_err() { Ok(()) } else { enter(own) };
-        if back.is_err() {
-            return;
-        }
-        let (host, domain) = match found {
-            Ok((host, domain)) => (Some(names.of_text(&host)), Some(domain)),
-            Err(error) => (seen(Err(error)), None),
-        };
-        facts.extend(host.map(|host| ("hostname".into(), host)));
-        facts.extend(domain.map(|domain| ("domainname".into(), domain)));
-    }
 }
 
 /// A fact; or why it cannot be seen, in brackets; or none, where it does not exist.
-fn seen(found: Result<String>) -> Option<String> {
+pub fn seen(found: Result<String>) -> Option<String> {
     match found {
         Ok(fact) => Some(fact),
         Err(error) if error.is(Errno::ENOENT) => None,

@@ -16,6 +16,7 @@
 
 mod calls;
 mod facts;
+mod hosts;
 mod lines;
 mod mounts;
 mod names;
