@@ -159,6 +159,9 @@ pub struct MakingArgs {
     /// Print each step and its system calls while they happen
     #[arg(long)]
     pub explain: bool,
+    /// Write each call, and what it changes in the kernel's state, to FILE as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Take the container from DIR/config.json; TARGET is then its id [default: .]
     #[arg(short, long, value_name = "DIR")]
     pub bundle: Option<PathBuf>,
@@ -268,10 +271,11 @@ pub struct InitArgs {
 }
 
 /// Whether the line may be a command that makes a process; by its words alone, so it may also be
-/// something else. With `--explain` it is not: sealing is to be seen then.
+/// something else. With `--explain` and `--trace` it is not: sealing is to be seen then.
 pub fn makes_a_process(line: &[OsString]) -> bool {
-    let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| word == w));
-    has(&["run", "create", "exec"]) && !has(&["--explain", "--help", "-h"])
+    let is = |word: &OsString, w: &&str| word.to_string_lossy().split('=').next() == Some(*w);
+    let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| is(word, w)));
+    has(&["run", "create", "exec"]) && !has(&["--explain", "--trace", "--help", "-h"])
 }
 
 /// Parses a whole command line, the program's name included.

@@ -6,7 +6,7 @@ use jec::cli::{self, Cli, Command};
 use jec::commands::create::seal;
 use jec::commands::{self, open_proc, time};
 use jec::error::Failure;
-use jec::log;
+use jec::{log, microscope};
 
 fn main() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         log::error(&failure.to_string());
         failure.exit_code()
     });
+    microscope::end(code);
     code.into()
 }
 

@@ -24,6 +24,9 @@ pub struct ExecArgs {
     /// Print each step and its system calls while they happen
     #[arg(long)]
     pub explain: bool,
+    /// Write each call, and what it changes in the kernel's state, to FILE as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Take the process from FILE: an object like "process" of config.json
     #[arg(short, long, value_name = "FILE", conflicts_with = "command")]
     pub process: Option<PathBuf>,

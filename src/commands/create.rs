@@ -10,7 +10,6 @@ use super::open_proc;
 use crate::cgroup::Hierarchy;
 use crate::cli::{CreateArgs, EndsArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result, ensure};
-use crate::log;
 use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
 use crate::stages::capabilities::mask;
@@ -18,6 +17,7 @@ use crate::stages::walk::{rows, walk};
 use crate::stages::{Command, Stage};
 use crate::state::States;
 use crate::sys::{Recorder, file, signal, terminal};
+use crate::{log, microscope};
 
 /// The rows of a container that rests between create and start: init walks them all.
 pub const RESTING: [Command; 6] = {
@@ -27,7 +27,7 @@ pub const RESTING: [Command; 6] = {
 
 /// Makes a container that waits for `jec start`.
 pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
-    let proc = begin(args.making.explain, args.making.preserve_fds)?;
+    let proc = begin(args.making.explain, args.making.trace.as_deref(), args.making.preserve_fds)?;
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
 }
 
 /// What every command that makes a process begins with. The last time this returns, jec is sealed.
-pub fn begin(explain: bool, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
+pub fn begin(explain: bool, trace: Option<&Path>, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
     // Before jec itself opens anything: a number that nobody gave must not become one of ours.
     if let Some(closed) = (3..3 + preserved).find(|fd| file::is_open(*fd).is_err()) {
         let problem = format!("asks for descriptor {closed}, which is not open");
@@ -55,6 +55,7 @@ pub fn begin(explain: bool, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
     // Modes are meant as written; with a umask of 0777 a user could not open what she makes.
     file::umask(0o022)?;
     let proc = open_proc()?;
+    trace.map_or(Ok(()), |path| microscope::open(path, &proc))?;
     if explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }

@@ -22,7 +22,7 @@ use crate::sys::{Recorder, file};
 
 /// Runs it to its end, where the exit status is its own; or with `--detach` until it has started.
 pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
-    let proc = begin(args.explain, args.preserve_fds)?;
+    let proc = begin(args.explain, args.trace.as_deref(), args.preserve_fds)?;
     let listening = Recorder::pause();
     let (states, container) = find(global, &args.id, &proc)?;
     let init = running(&container, args.ignore_paused)?;

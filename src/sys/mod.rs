@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod attributes;
+pub mod board;
 pub mod bpf;
 pub mod constants;
 pub mod credentials;
@@ -26,5 +27,6 @@ pub mod signal;
 pub mod socket;
 pub mod syscalls;
 pub mod terminal;
+pub mod trace;
 
 pub use record::Recorder;

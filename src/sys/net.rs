@@ -13,6 +13,7 @@ use crate::error::Result;
 const IFF_UP: libc::c_short = 1;
 
 /// Brings `lo` up in the current network namespace (netdevice(7), SIOCSIFFLAGS).
+#[track_caller]
 pub fn loopback_up() -> Result<()> {
     let result = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
     let socket = record_fd("socket", format_args!("AF_INET, SOCK_DGRAM, 0"), result)?;
@@ -26,12 +27,14 @@ pub fn loopback_up() -> Result<()> {
 }
 
 /// sethostname(2).
+#[track_caller]
 pub fn sethostname(name: &CStr) -> Result<()> {
     let text = name.to_string_lossy();
     record("sethostname", format_args!("{text:?}"), nix::unistd::sethostname(&*text))
 }
 
 /// setdomainname(2).
+#[track_caller]
 pub fn setdomainname(name: &CStr) -> Result<()> {
     // SAFETY: the pointer is valid for the length given.
     let result = unsafe { libc::setdomainname(name.as_ptr(), name.count_bytes()) };
