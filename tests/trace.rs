@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Ran, World, for_me, is_root, sh, until};
+use common::{Ran, World, for_me, has_cgroup2, is_root, sh, until};
 use serde_json::{Value, json};
 
 fn bundle(world: &World, script: &str) -> String {
@@ -231,7 +231,10 @@ fn canonical(lines: &[Value]) -> Vec<String> {
         fields.remove("sequence");
         let call = fields.get("call").and_then(Value::as_str).unwrap_or_default().to_owned();
         let waits = ["poll", "waitid", "recvmsg"].contains(&&*call);
-        let is_late = ["running", "program-runs"].iter().any(|stage| {
+        // Containers of other tests come and go beside ours.
+        let shared: &[&str] =
+            if has_cgroup2() { &["plan", "cgroup", "kill-all", "remove"] } else { &[] };
+        let is_late = ["running", "program-runs"].iter().chain(shared).any(|stage| {
             fields.get("stage").is_some_and(|found| found == stage) && fields["event"] == "call"
         });
         if fields["event"] == "begin"

@@ -67,14 +67,11 @@ fn recorded() -> Vec<(String, String)> {
                 let (name, rest) = rest.split_once('"').unwrap();
                 // Right there, or on a line above in a variable.
                 let rest = rest.trim_start_matches(',').trim_start();
-                let from = match rest.strip_prefix("format_args!(\"") {
-                    Some(format) => format,
-                    None => {
-                        let above = &text[..at];
-                        let mut formats = above.rsplit("format_args!(\"");
-                        formats.find(|format| !format.starts_with('"')).unwrap()
-                    }
+                let above = || {
+                    let mut formats = text[..at].rsplit("format_args!(\"");
+                    formats.find(|format| !format.starts_with('"')).unwrap()
                 };
+                let from = rest.strip_prefix("format_args!(\"").unwrap_or_else(above);
                 let mut escaped = false;
                 let end = |c: char| {
                     let ends = c == '"' && !escaped;
