@@ -134,8 +134,8 @@ impl States {
     /// that belongs to somebody else, or that others may write, is refused.
     pub fn open(root: Option<&Path>, proc: Rc<OwnedFd>) -> Result<Self> {
         let uid = credentials::geteuid();
-        let path =
-            root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
+        let given = root.map(|root| Ok(root.to_string_lossy().into_owned()));
+        let path = given.unwrap_or_else(|| default_root(uid))?;
         make(Path::new(&path))?;
         let dir = directory::open(file::HERE, &CString::new(&*path)?)?;
         check_owner(&path, uid, &file::fstat(dir.as_fd())?)?;

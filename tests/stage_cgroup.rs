@@ -83,6 +83,24 @@ fn the_cgroup_is_named_after_the_container_and_removed_with_it() {
     world.assert_clean();
 }
 
+/// As BuildKit asks for it where Docker has systemd make its cgroups.
+#[test]
+fn the_name_of_a_scope_is_a_directory_where_systemd_is_not_asked() {
+    if !has_view() || !is_root() {
+        skip!("no cgroup v2 here, or not all of it is ours");
+    }
+    let world = World::new();
+    let name = format!("system.slice:buildkit:{}", world.id("b"));
+    let bundle = world.bundle("cgroup", |config| {
+        no_limits("cat /proc/self/cgroup")(config);
+        without_namespace(config, "cgroup");
+        config["linux"]["cgroupsPath"] = json!(name);
+    });
+    let ran = in_view(&world, &bundle, "true").ok();
+    assert!(ran.out.ends_with(&format!("/jec/{name}\n")), "{}", ran.out);
+    world.assert_clean();
+}
+
 /// Processes that are called `sleep NAME`.
 fn daemons(name: &str) -> Vec<i32> {
     common::processes_with(&format!("sleep\0{name}"))

@@ -6,6 +6,7 @@ use nix::sys::prctl;
 use nix::unistd::{Gid, Uid};
 
 use super::arguments::Lazy;
+use super::file;
 use super::record::{record, record_as};
 use crate::error::Result;
 
@@ -33,6 +34,12 @@ pub fn setresuid(uid: u32) -> Result<()> {
 /// The effective user id.
 pub fn geteuid() -> u32 {
     nix::unistd::geteuid().as_raw()
+}
+
+/// Only there all ids are mapped, each to itself (user_namespaces(7)).
+pub fn in_the_initial_user_namespace() -> Result<bool> {
+    let map = file::read_file(file::HERE, c"/proc/self/uid_map", 65536)?;
+    Ok(map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 /// The effective group id.
