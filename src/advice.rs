@@ -8,9 +8,10 @@ use crate::error::Error;
 const NO_CALL: Errno = Errno::UnknownErrno;
 
 /// Stage, errno, cause, check, in the order of STAGES. Only what the errno
-/// alone would not tell. A stage with an early row has one name here.
+/// alone would not tell. A stage with an early row has one name here; "any" stands for all.
 #[rustfmt::skip]
 const ADVICE: &[(&str, Errno, &str, &str)] = &[
+    ("any", Errno::EMFILE, "set-up needs about 15 file descriptors, and one more for each entry of the mount list; jec was started with fewer, or RLIMIT_NOFILE of the configuration, which counts from the stage limits on, allows fewer", "ulimit -n; compare with process.rlimits"),
     ("seal", Errno::ENOSYS, "a kernel before Linux 5.2, or a filter above us that does not know the call: jec itself runs in a container", "uname -r; grep Seccomp: /proc/self/status"),
     ("seal", Errno::EACCES, "files in memory may not be executed here", "sysctl vm.memfd_noexec"),
     ("seal", Errno::ENOMEM, "the copy of jec in memory does not fit into the limit of the cgroup that jec runs in", "cat /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/memory.max"),
@@ -18,7 +19,6 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("record", Errno::EROFS, "the state directory is on a read-only file system; --root chooses another", "findmnt -T /run/jec"),
     ("record", Errno::EDQUOT, "this user has used up her share of the file system of the state directory", "quota; df -h $XDG_RUNTIME_DIR"),
     ("record", Errno::ENOENT, "the state directory was removed while jec was at work: another `jec delete --force`", "ls -l /run/jec"),
-    ("console-socket", Errno::EMFILE, "jec was started with hardly any file descriptors allowed", "ulimit -n"),
     ("filter", Errno::EINVAL, "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)", "grep Seccomp /proc/self/status"),
     ("filter", Errno::EPERM, "jec itself runs under a filter, of a container perhaps, that refuses seccomp(2)", "grep Seccomp /proc/self/status"),
     ("cgroup", Errno::EINVAL, "the value is none that this file takes, e.g. a processor that this machine does not have", "cat /sys/fs/cgroup/cpuset.cpus.effective"),
@@ -53,15 +53,16 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("spawn-init", Errno::EPERM, "only root may make namespaces without a user namespace", "id -u"),
     ("limits", Errno::EPERM, "a hard limit can be raised only with CAP_SYS_RESOURCE on the host", "ulimit -H -a; capsh --print | grep Current"),
     ("limits", Errno::EACCES, "oom_score_adj can be lowered only with CAP_SYS_RESOURCE on the host", "cat /proc/self/oom_score_adj"),
+    ("net-devices", Errno::EPERM, "to take a network device from the host takes CAP_NET_ADMIN and CAP_SYS_ADMIN there: root alone may", "id -u"),
+    ("net-devices", Errno::EINVAL, "this device belongs to its namespace for ever, as lo does", "ip -details link show THE-DEVICE | grep netns"),
+    ("net-devices", Errno::EACCES, "the device has an IPv6 address, and IPv6 is off in the container's network namespace", "ip -6 addr show dev THE-DEVICE"),
     ("mount-sources", Errno::EINVAL, "the source is no mount of our namespace, or this file system cannot be id-mapped", "findmnt -T SOURCE -o TARGET,FSTYPE"),
     ("mount-sources", Errno::EPERM, "id-mapping a mount takes CAP_SYS_ADMIN over the file system: on the host that is root alone", "id -u"),
     ("mount-sources", Errno::ENOENT, "the source of the mount does not exist; a relative one starts at the bundle", "ls -ld SOURCE"),
     ("session", Errno::EDQUOT, "this user has as many keys and keyrings as she may have", "cat /proc/key-users; sysctl kernel.keys.maxkeys"),
-    ("network", Errno::EMFILE, "RLIMIT_NOFILE of the configuration counts from here on, and set-up itself needs about 14 descriptors", "jec stages limits"),
     ("network", Errno::EAFNOSUPPORT, "this kernel was built without IPv4", "ls /proc/sys/net/ipv4"),
     ("propagation", Errno::EACCES, "root inside is another user outside, who may not search a directory on the way to the root file system", "namei -l PATH: each directory needs x for that user"),
     ("propagation", Errno::EPERM, "this process may not change mounts: it has no CAP_SYS_ADMIN in the user namespace that owns them", "grep CapEff /proc/self/status; is there a user namespace in linux.namespaces?"),
-    ("propagation", Errno::EMFILE, "RLIMIT_NOFILE of the configuration counts for set-up as well, which needs about 14 descriptors", "jec stages limits"),
     ("mounts", Errno::ENOENT, "the source of a bind mount does not exist on the host; or the destination lies in /proc or /sys, where nothing can be made, and does not exist there", "ls -ld SOURCE; ls -ld DESTINATION"),
     ("mounts", Errno::EACCES, "root inside is another user outside, who may not search a directory on the way to the source", "namei -l SOURCE: each directory needs x for that user"),
     ("mounts", Errno::ENODEV, "the kernel does not know this type of file system", "grep TYPE /proc/filesystems; modprobe TYPE"),
@@ -69,7 +70,6 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("mounts", Errno::EPERM, "in a user namespace: sysfs needs a network namespace of the container's own, proc a pid namespace and a host whose /proc is not masked, and flags of the host's mounts (ro, nosuid, nodev, noexec) cannot be taken away", "findmnt -o TARGET,OPTIONS SOURCE; findmnt -R /proc"),
     ("mounts", Errno::ELOOP, "the image has a link where /proc or /sys has to be a real directory, or a loop of links on the way to a destination", "ls -ld ROOTFS/proc ROOTFS/sys ROOTFS/DESTINATION"),
     ("mounts", Errno::ENOTDIR, "a file stands where the destination needs a directory", "ls -ld SOURCE ROOTFS/DESTINATION"),
-    ("mounts", Errno::EMFILE, "each entry of the mount list holds a descriptor until all are made, and few are allowed", "ulimit -n"),
     ("mounts", Errno::EROFS, "the destination does not exist, and cannot be made in a read-only file system", "ls -ld ROOTFS/DESTINATION; findmnt -T ROOTFS"),
     ("devices", Errno::ENOENT, "where a node cannot be made (in a user namespace, or the image has something of that name) the host's own node of that path is bound; the host has none", "ls -l /dev/NAME on the host"),
     ("devices", Errno::EACCES, "the mapped user may not write to /dev of the root file system; with a tmpfs on /dev it would be her own", "ls -ld ROOTFS/dev"),
@@ -161,7 +161,7 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
 /// and a command that confirms it.
 pub fn find(stage: &str, error: &Error) -> Option<(&'static str, &'static str)> {
     let stage = stage.strip_suffix("-early").unwrap_or(stage);
-    let fits = |row: &&(&str, Errno, _, _)| row.0 == stage && error.is(row.1);
+    let fits = |row: &&(&str, Errno, _, _)| [stage, "any"].contains(&row.0) && error.is(row.1);
     ADVICE.iter().find(fits).map(|row| (row.2, row.3))
 }
 
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn every_row_names_a_stage_and_no_two_rows_are_for_the_same_case() {
         for (at, (stage, errno, ..)) in ADVICE.iter().enumerate() {
-            assert!(crate::stages::find(stage).is_some(), "{stage}");
+            assert!(*stage == "any" || crate::stages::find(stage).is_some(), "{stage}");
             let twin = ADVICE[..at].iter().any(|other| (other.0, other.1) == (*stage, *errno));
             assert!(!twin, "{stage} {errno}");
         }

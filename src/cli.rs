@@ -160,21 +160,32 @@ pub struct RunArgs {
     pub container: ContainerFlags,
 }
 
-/// What `create` and `run` take beside the configuration.
+/// What every command takes that makes a process.
 #[derive(Debug, Args)]
-pub struct MakingArgs {
+pub struct BeginArgs {
     /// Print each step and its system calls while they happen
     #[arg(long)]
     pub explain: bool,
+    /// Write each call, and what it changes in the kernel's state, to FILE as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Let the program have N descriptors above 2 as well
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub preserve_fds: u32,
+}
+
+/// What `create` and `run` take beside the configuration.
+#[derive(Debug, Args)]
+pub struct MakingArgs {
+    /// What comes first.
+    #[command(flatten)]
+    pub begin: BeginArgs,
     /// Take the container from DIR/config.json; TARGET is then its id [default: .]
     #[arg(short, long, value_name = "DIR")]
     pub bundle: Option<PathBuf>,
     /// Where to tell of its process.
     #[command(flatten)]
     pub ends: EndsArgs,
-    /// Let the program have N descriptors above 2 as well
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub preserve_fds: u32,
     /// Where the root of this machine is an initramfs: MS_MOVE and chroot instead of pivot_root
     #[arg(long)]
     pub no_pivot: bool,
@@ -275,10 +286,12 @@ pub struct InitArgs {
 }
 
 /// Whether the line may be a command that makes a process; by its words alone, so it may also be
-/// something else. With `--explain` it is not: sealing is to be seen then.
+/// something else. With `--explain` and `--trace` it is not: sealing is to be seen then; nor with
+/// `--skip`: that may be what is left out.
 pub fn makes_a_process(line: &[OsString]) -> bool {
-    let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| word == w));
-    has(&["run", "create", "exec"]) && !has(&["--explain", "--help", "-h"])
+    let is = |word: &OsString, w: &&str| word.to_string_lossy().split('=').next() == Some(*w);
+    let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| is(word, w)));
+    has(&["run", "create", "exec"]) && !has(&["--explain", "--trace", "--skip", "--help", "-h"])
 }
 
 /// Parses a whole command line, the program's name included.

@@ -171,17 +171,20 @@ impl std::fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The exit status that jec ends with: 126 and 127 as in the shell when
-    /// the program could not be started, 128 and its number when a signal ended set-up,
-    /// else 1, as in runc.
+    /// The exit status that jec ends with: as in the shell 127 when there is no such program, and
+    /// 126 when it was found and execve(2), or the question before it, failed, for whatever
+    /// reason; 128 and its number when a signal ended set-up, else 1, as in runc.
     pub fn exit_code(&self) -> u8 {
-        if let Error::Died { signal: Some(number), .. } = self.error {
-            return End::Signaled(number).code();
-        }
         let starting = matches!(self.stage.as_deref(), Some("program" | "exec"));
-        match (starting, self.error.errno()) {
-            (true, libc::ENOENT) => 127,
-            (true, libc::EACCES | libc::ENOEXEC | libc::EISDIR | libc::ENOTDIR) => 126,
+        match &self.error {
+            Error::Died { signal: Some(number), .. } => End::Signaled(*number).code(),
+            Error::Call { name, .. } if starting && matches!(&**name, "execve" | "faccessat2") => {
+                if self.error.is(Errno::ENOENT) {
+                    127
+                } else {
+                    126
+                }
+            }
             _ => 1,
         }
     }

@@ -17,6 +17,7 @@
 //!    is `unsafe`.
 //! 7. [`commands`]: what the command line does with all that; [`relay`]: the
 //!    time while the program runs.
+//! 8. [`microscope`]: `--trace`, which looks at all that and changes nothing.
 //!
 //! Errors are of six kinds ([`error`]); the likely causes of the common ones
 //! are in [`advice`]. The names are those of the man pages and of the OCI
@@ -32,6 +33,7 @@ pub mod error;
 pub mod filter;
 pub mod hooks;
 pub mod log;
+pub mod microscope;
 pub mod plan;
 pub mod relay;
 pub mod sides;

@@ -6,11 +6,11 @@ use jec::cli::{self, Cli, Command};
 use jec::commands::create::seal;
 use jec::commands::{self, open_proc, time};
 use jec::error::Failure;
-use jec::log;
+use jec::{log, microscope};
 
 fn main() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
-    if cli::makes_a_process(&line) && !jec::skip::asked(&line) {
+    if cli::makes_a_process(&line) {
         // To parse the line costs 0.2 ms, and to be sealed is to begin anew: so it comes first.
         // Where it fails, it fails again when there is a log to tell it to.
         drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc, &[])));
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         log::error(&failure.to_string());
         failure.exit_code()
     });
+    microscope::end(code);
     code.into()
 }
 

@@ -18,7 +18,7 @@ use nix::sched::CloneFlags;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::Termios;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sides::{Runtime, needed};
 use crate::sys::process::{self, Child, End, clone3, exit_now, send};
 use crate::sys::signal::{self, READ, WRITE};
@@ -51,8 +51,7 @@ impl Terminal {
             return Ok(None);
         };
         let (_, mut received) = socket::receive(ours.as_fd())?;
-        let none = || Error::differs("the console", "a descriptor", "none");
-        let master = received.pop().ok_or_else(none)?;
+        let master = needed(received.pop(), "the console's descriptor")?;
         terminal::set_nonblocking(master.as_fd())?;
         let has_user = std::io::stdin().is_terminal();
         let terminal = Self {
@@ -173,7 +172,7 @@ impl Drop for UserTerminal {
 /// Waits for the program's end.
 pub fn wait(runtime: &mut Runtime) -> Result<End> {
     let mut terminal = Terminal::of(runtime)?;
-    let (init, signals) = (runtime.init()?, needed(&runtime.signals, "the signals")?);
+    let (init, signals) = (runtime.init()?, needed(runtime.signals.as_ref(), "the signals")?);
     loop {
         if let Some(end) = process::wait_now(init)? {
             if let Some(terminal) = &mut terminal {

@@ -50,8 +50,8 @@ pub trait Process: Sized {
 
 /// What a stage needs: the plan, by the condition of its row, or a row before it
 /// has put it there.
-pub fn needed<'a, T>(thing: &'a Option<T>, name: &str) -> Result<&'a T> {
-    thing.as_ref().ok_or_else(|| Error::differs(name, "what this stage needs", "nothing"))
+pub fn needed<T>(thing: Option<T>, name: &str) -> Result<T> {
+    thing.ok_or_else(|| Error::differs(name, "what this stage needs", "nothing"))
 }
 
 /// Fails where a signal has come that asks jec to end.
@@ -161,7 +161,7 @@ impl Process for Runtime<'_> {
     /// the end of the middle. Killed between making init and telling of it, it
     /// leaves the socket open in init's hands, and both would wait for ever.
     fn take_baton(&mut self) -> Result<Word> {
-        let signals = needed(&self.signals, "the descriptor of signals")?;
+        let signals = needed(self.signals.as_ref(), "the descriptor of signals")?;
         let mut middle_ended = false;
         loop {
             let both = [self.baton.socket()?, signals.as_fd()];
@@ -224,13 +224,12 @@ impl<'a> Runtime<'a> {
 
     /// The state directory of this container.
     pub fn container(&mut self) -> Result<&mut Container> {
-        let none = || Error::differs("the state directory", "what this stage needs", "nothing");
-        self.container.as_mut().ok_or_else(none)
+        needed(self.container.as_mut(), "the state directory")
     }
 
     /// The init process.
     pub fn init(&self) -> Result<&Child> {
-        needed(&self.init, "init")
+        needed(self.init.as_ref(), "init")
     }
 
     /// Closes what only set-up and waiting needed. Cleaning up opens files, and
@@ -270,7 +269,7 @@ impl Process for Init<'_> {
     /// Behind the gate it is another jec that takes turns with us.
     fn take_baton(&mut self) -> Result<Word> {
         if self.rests {
-            let gate = needed(&self.handed.gate, "the gate")?;
+            let gate = needed(self.handed.gate.as_ref(), "the gate")?;
             self.baton = Baton::over(socket::accept(gate.as_fd())?);
             self.rests = false;
         }
@@ -281,6 +280,6 @@ impl Process for Init<'_> {
 impl Init<'_> {
     /// The root of the container.
     pub fn root(&self) -> Result<BorrowedFd<'_>> {
-        needed(&self.root, "the root").map(AsFd::as_fd)
+        needed(self.root.as_ref(), "the root").map(AsFd::as_fd)
     }
 }

@@ -4,7 +4,6 @@
 //! and not where its flags are those of an engine: `create`, `start` and `exec` always walk all
 //! rows, and nothing that is made to last may lack one.
 
-use std::ffi::OsString;
 use std::io::{IsTerminal, stderr};
 use std::os::fd::BorrowedFd;
 
@@ -40,6 +39,7 @@ pub const CAN: &[Skipped] = &[
     skipped("time-namespace", "the clocks are those of the host"),
     skipped("limits", "the resource limits are those of the host"),
     skipped("session", "the caller's terminal and session keyring can be reached from inside"),
+    skipped("net-devices", "nothing, but the network devices stay where they are"),
     skipped("network", "nothing, but the loopback device stays down"),
     skipped("hooks-runtime", "what the hooks were to set up or to check is not"),
     skipped("hooks-container", "what the hooks were to set up or to check is not"),
@@ -96,11 +96,6 @@ pub fn stage(name: &str) -> std::result::Result<Skipped, String> {
     }
     let can = CAN.iter().find(|can| can.name == module);
     can.copied().ok_or_else(|| format!("cannot be left out: {name} is not in the list"))
-}
-
-/// Whether the line may have the flag, by its words alone: then jec is not sealed before it is parsed.
-pub fn asked(line: &[OsString]) -> bool {
-    line.iter().any(|word| word.as_encoded_bytes().starts_with(b"--skip"))
 }
 
 /// The names alone.

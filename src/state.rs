@@ -134,8 +134,8 @@ impl States {
     /// that belongs to somebody else, or that others may write, is refused.
     pub fn open(root: Option<&Path>, proc: Rc<OwnedFd>) -> Result<Self> {
         let uid = credentials::geteuid();
-        let path =
-            root.map_or_else(|| default_root(uid), |root| root.to_string_lossy().into_owned());
+        let given = root.map(|root| Ok(root.to_string_lossy().into_owned()));
+        let path = given.unwrap_or_else(|| default_root(uid))?;
         make(Path::new(&path))?;
         let dir = directory::open(file::HERE, &CString::new(&*path)?)?;
         check_owner(&path, uid, &file::fstat(dir.as_fd())?)?;
@@ -213,8 +213,7 @@ impl States {
         let Some(found) = self.directory(id)? else {
             return Ok(false);
         };
-        let (found, ours) = (file::fstat(found.as_fd())?, file::fstat(container.dir.as_fd())?);
-        if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino) {
+        if file::identity(found.as_fd())? != file::identity(container.dir.as_fd())? {
             return Ok(false);
         }
         empty(container.dir.as_fd())?;

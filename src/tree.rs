@@ -123,7 +123,8 @@ fn names(path: &CStr) -> VecDeque<OsString> {
     as_path(path).components().map(|name| name.as_os_str().to_owned()).collect()
 }
 
-fn as_path(path: &CStr) -> &Path {
+/// The same as a path of the standard library.
+pub fn as_path(path: &CStr) -> &Path {
     Path::new(OsStr::from_bytes(path.to_bytes()))
 }
 

@@ -223,6 +223,33 @@ fn without_a_cgroup_nothing_is_paused_limited_or_counted() {
     world.assert_clean();
 }
 
+/// `docker update` without a limit.
+const AS_DOCKER_SAYS_IT: &str = r#"{"memory": {"limit": 0, "reservation": 0, "kernel": 0},
+    "cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": ""}, "blockIO": {"weight": 0}}"#;
+
+#[test]
+fn update_takes_a_zero_of_docker_for_what_stays_as_it_is() {
+    if !is_root() {
+        skip!("an ordinary user has a cgroup only where one was delegated to her");
+    }
+    own_view();
+    let world = World::new();
+    let (id, _) = started(&world, "a", "exec sleep 300");
+    let path = world.path("resources.json");
+    let update = |text: &str| {
+        fs::write(&path, text).expect("a file");
+        world.tell(&["update", "--resources", &path.to_string_lossy(), &id])
+    };
+    update(AS_DOCKER_SAYS_IT).ok();
+    let config = fs::read_to_string(world.path("state").join(&id).join("config.json"));
+    let resources = &parsed(&config.expect("the config"))["linux"]["resources"];
+    assert!(resources["memory"]["limit"].is_null() && resources["cpu"]["quota"].is_null());
+    update(r#"{"memory": {"swappiness": 0}}"#).fails(1, &["linux.resources.memory.swappiness"]);
+    update(r#"{"memory": {"kernel": 1}}"#).fails(1, &["linux.resources.memory.kernel"]);
+    world.delete(&["--force", &id]).ok();
+    world.assert_clean();
+}
+
 #[test]
 fn update_writes_the_files_of_the_cgroup_and_remembers() {
     if !["memory", "cpu", "pids", "cpuset"].into_iter().all(has_controller) || !is_root() {
@@ -253,6 +280,12 @@ fn update_writes_the_files_of_the_cgroup_and_remembers() {
     update(&["--cpu-period", "200000"]).ok();
     assert_eq!(read(&world, &id, "cpu.max"), "50000 200000");
     let path = world.path("resources.json");
+    fs::write(&path, AS_DOCKER_SAYS_IT).expect("a file");
+    update(&["--resources", &path.to_string_lossy()]).ok();
+    assert_eq!(
+        ["memory.max", "memory.low", "cpu.max"].map(|file| read(&world, &id, file)),
+        ["67108864", "33554432", "50000 200000"]
+    );
     fs::write(&path, json!({"memory": {"limit": -1}, "pids": {"limit": -1}}).to_string())
         .expect("");
     update(&["--resources", &path.to_string_lossy()]).ok();
@@ -311,6 +344,13 @@ fn events_count_what_the_container_uses_until_it_ends() {
     let total = |event: &Value| event["data"]["cpu"]["usage"]["total"].as_u64().expect("a number");
     until("it has used 10 ms more", || total(&line()) >= total(&first) + 10_000_000);
     let has = has_controller("memory") && has_controller("pids");
+    // Without a limit nobody counts its memory, which is not the same as none; the tasks are there.
+    let memory = &first["data"]["memory"];
+    let (usage, cache) = (&memory["usage"]["usage"], &memory["cache"]);
+    // Where the controller is there, a container before this one may have switched it on for all.
+    assert!(usage.is_null() || has && usage.as_u64() > Some(0), "{first}");
+    assert_eq!(usage.is_null(), cache.is_null(), "{first}");
+    assert_eq!(first["data"]["pids"], json!({"current": 1, "limit": 0}));
     if has {
         // Only what is limited is counted: a cgroup has no other controllers.
         world.tell(&["update", "--memory", "64M", "--pids-limit", "50", &id]).ok();

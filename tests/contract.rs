@@ -205,14 +205,17 @@ fn is_function(line: &str) -> bool {
 /// make a plan: the command line, and the reading of config.json (which crun and youki
 /// leave to a library). What explains (the texts of --explain, of errors, of `jec stages`)
 /// is for the reader. Engines ask more than a user does. systemd is asked for a cgroup, over
-/// D-Bus, where somebody wants that. The runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
+/// D-Bus, where somebody wants that; the kernel is asked for network devices, over rtnetlink. The
+/// runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
-const BUDGETS: [(&str, usize, &[&str]); 7] = [
-    ("the command line", 2490, &["src/cli", "src/plan/flags"]),
-    ("reading config.json", 1550, &["src/plan/config"]),
+/// The microscope (`--trace`) looks at all of them; a line [`ON_ITS_BEHALF`] is its own, wherever.
+const BUDGETS: [(&str, usize, &[&str]); 9] = [
+    ("the microscope", 1279, &["src/microscope", "src/sys/board.rs", "src/sys/trace.rs"]),
+    ("the command line", 2496, &["src/cli", "src/plan/flags"]),
+    ("reading config.json", 1547, &["src/plan/config"]),
     (
         "explaining",
-        580,
+        600,
         &[
             "src/advice",
             "src/stages/order",
@@ -224,7 +227,7 @@ const BUDGETS: [(&str, usize, &[&str]); 7] = [
     ),
     (
         "what engines ask for",
-        520,
+        524,
         &[
             "src/log.rs",
             "src/cgroup/watch.rs",
@@ -239,18 +242,27 @@ const BUDGETS: [(&str, usize, &[&str]); 7] = [
     ),
     ("leaving out and attacking", 120, &["src/skip.rs"]),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
-    ("the runtime", 5498, &["src/"]),
+    ("moving network devices", 130, &["src/sys/netlink.rs"]),
+    ("the runtime", 5500, &["src/"]),
 ];
+
+/// Above each wrapper, so that a trace names the line of the stage, and not that of the wrapper.
+const ON_ITS_BEHALF: &str = "#[track_caller]";
 
 #[test]
 fn each_part_stays_within_its_budget() {
     let mut sources = sources();
+    let is_behalf = |line: &&String| *line == ON_ITS_BEHALF;
+    let behalf: usize =
+        sources.iter().map(|path| code(path).iter().filter(is_behalf).count()).sum();
     for (name, budget, places) in BUDGETS {
         let here =
             |path: &PathBuf| places.iter().any(|place| path.to_string_lossy().starts_with(place));
         let (part, others) = sources.into_iter().partition::<Vec<_>, _>(here);
         sources = others;
-        let lines: usize = part.iter().map(|path| code(path).len()).sum();
+        let of = |path: &PathBuf| code(path).iter().filter(|line| !is_behalf(line)).count();
+        let lines: usize = part.iter().map(of).sum();
+        let lines = if name == "the microscope" { lines + behalf } else { lines };
         println!("{name}: {lines} lines of code, of {budget}");
         assert!((budget / 2..=budget).contains(&lines), "{name}: {lines} lines, of {budget}");
     }

@@ -83,6 +83,24 @@ fn the_cgroup_is_named_after_the_container_and_removed_with_it() {
     world.assert_clean();
 }
 
+/// As BuildKit asks for it where Docker has systemd make its cgroups.
+#[test]
+fn the_name_of_a_scope_is_a_directory_where_systemd_is_not_asked() {
+    if !has_view() || !is_root() {
+        skip!("no cgroup v2 here, or not all of it is ours");
+    }
+    let world = World::new();
+    let name = format!("system.slice:buildkit:{}", world.id("b"));
+    let bundle = world.bundle("cgroup", |config| {
+        no_limits("cat /proc/self/cgroup")(config);
+        without_namespace(config, "cgroup");
+        config["linux"]["cgroupsPath"] = json!(name);
+    });
+    let ran = in_view(&world, &bundle, "true").ok();
+    assert!(ran.out.ends_with(&format!("/jec/{name}\n")), "{}", ran.out);
+    world.assert_clean();
+}
+
 /// Processes that are called `sleep NAME`.
 fn daemons(name: &str) -> Vec<i32> {
     common::processes_with(&format!("sleep\0{name}"))
@@ -164,6 +182,18 @@ fn the_example_finds_its_limits_in_its_own_cgroup() {
         "0::/\nmemory.max:67108864\nmemory.swap.max:0\npids.max:32\ncpu.max:50000 100000\n";
     assert_eq!(ran.out, expected);
     world.assert_clean();
+}
+
+#[test]
+fn what_has_no_limit_is_counted_all_the_same() {
+    let handed_down = std::fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control");
+    if !handed_down.is_ok_and(|names| names.contains("memory")) {
+        skip!("no memory controller of cgroup v2 is handed down here");
+    }
+    let world = World::new();
+    let bundle = world.bundle("cgroup", no_limits("cat /sys/fs/cgroup/memory.current"));
+    let ran = world.run_bundle(&bundle).ok();
+    assert!(ran.out.trim().parse::<u64>().is_ok_and(|bytes| bytes > 0), "{}", ran.out);
 }
 
 #[test]

@@ -82,8 +82,25 @@ fn arguments_that_the_kernel_does_not_take_are_e2big_and_nothing_is_left() {
     let long = "x".repeat(32 * 4096);
     let fitting = "x".repeat(32 * 4096 - 1);
     let fails = ran("exec", |config| command(config, &["true", &long]));
-    fails.fails(1, &["exec (init): ", "E2BIG", "likely:"]);
+    fails.fails(126, &["exec (init): ", "E2BIG", "likely:"]);
     ran("exec", |config| command(config, &["true", &fitting])).ok();
+}
+
+#[test]
+fn a_program_that_somebody_is_writing_is_etxtbsy_and_126() {
+    let world = World::new();
+    let bundle = bundle(&world, "exec", |config| command(config, &["/bin/it"]));
+    program(&bundle, "bin/it", b"#!/bin/busybox true\n", 0o755);
+    let it = in_root(&bundle, "bin/it");
+    let writer = std::fs::File::options().append(true).open(it).expect("the program");
+    let ran = world.run_bundle(&bundle);
+    if ran.code == 0 {
+        skip!("Linux 6.11 and 6.12 let a file be executed that is open for writing");
+    }
+    ran.fails(126, &["exec (init): ", "ETXTBSY", "open for writing"]);
+    drop(writer);
+    world.run_bundle(&bundle).ok();
+    world.assert_clean();
 }
 
 #[test]

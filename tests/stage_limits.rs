@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{World, for_me, sh};
+use common::{World, for_me, sh, shell};
 use serde_json::{Value, json};
 
 /// One resource limit as config.json has it.
@@ -103,4 +103,20 @@ fn a_limit_too_low_for_set_up_itself_is_named() {
     world.run_bundle(&bundle(5)).fails(1, &["network (init)", "EMFILE", "RLIMIT_NOFILE"]);
     world.assert_clean();
     assert_eq!(world.run_bundle(&bundle(20)).ok().out, "20\n");
+}
+
+#[test]
+fn whoever_may_open_few_files_is_told_how_many_set_up_needs_and_keeps_her_limit() {
+    let world = World::new();
+    let bundle = world.bundle("limits", |config| {
+        config["process"]["rlimits"] = Value::Null;
+        sh("ulimit -n")(config);
+    });
+    let with = |limit: u32| shell(&format!("ulimit -n {limit}; exec {}", world.run_words(&bundle)));
+    // In whichever stage it happens.
+    for limit in [9, 11] {
+        with(limit).fails(1, &["EMFILE", "set-up needs about 15 file descriptors", "ulimit -n"]);
+        world.assert_clean();
+    }
+    assert_eq!(with(24).ok().out, "24\n");
 }

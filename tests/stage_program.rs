@@ -67,7 +67,7 @@ fn what_is_not_found_is_127_and_what_cannot_be_executed_126_as_in_a_shell() {
         ("/etc/passwd", 126, "EACCES"),
         ("plain", 126, "EACCES"),
         ("/bin/busybox/nothere", 126, "ENOTDIR"),
-        ("/circle", 1, "ELOOP"),
+        ("/circle", 126, "ELOOP"),
     ] {
         let world = World::new();
         let bundle = bundle(&world, "program", |config| path(config, "/opt:/bin", &[word]));

@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Ran, World, for_me, is_root, own_view, sh, until};
+use common::{Ran, World, for_me, is_root, jec_path, own_view, sh, shell, until};
 use serde_json::Value;
 use trace::{Act, JEC, trace};
 
@@ -45,6 +45,27 @@ fn nobody_else_can_read_the_state() {
     assert_eq!(mode(&dir) & 0o7777, 0o700);
     for entry in fs::read_dir(&dir).expect("the directory").flatten() {
         assert_eq!(mode(&entry.path()) & 0o7777, 0o600, "{entry:?}");
+    }
+}
+
+/// Rootless engines call jec as root of a user namespace, who may not write to /run.
+#[test]
+fn root_of_a_user_namespace_keeps_states_where_she_may() {
+    let world = World::new();
+    let hers = world.path("hers");
+    fs::create_dir(&hers).expect("a directory");
+    let list = |namespaces: &str| {
+        let jec = format!("XDG_RUNTIME_DIR={} {}", hers.display(), jec_path().display());
+        let script = format!("mount -t tmpfs none /run && {jec} list && ls /run");
+        let words = format!("unshare {namespaces} --mount --propagation private sh -c");
+        shell(&format!("{words} '{script}'")).ok().out
+    };
+    assert!(!list("--user --map-root-user").contains("jec"));
+    fs::remove_dir(hers.join("jec")).expect("the directory of states");
+    // Root of the machine has one place, however she came to be root.
+    if is_root() {
+        assert!(list("").contains("jec"));
+        assert!(!hers.join("jec").exists());
     }
 }
 

@@ -19,15 +19,6 @@ pub(super) fn needed(limits: &[(String, String)]) -> Vec<&str> {
     once.into_iter().collect()
 }
 
-/// Those of `needed` that `dir` does not hand to its children yet.
-fn missing<'a>(dir: BorrowedFd, needed: &[&'a str]) -> Result<Vec<&'a str>> {
-    if needed.is_empty() {
-        return Ok(vec![]);
-    }
-    let given = read(dir, c"cgroup.subtree_control")?;
-    Ok(needed.iter().copied().filter(|name| !lists(&given, name)).collect())
-}
-
 fn lists(controllers: &str, name: &str) -> bool {
     controllers.split_whitespace().any(|word| word == name)
 }
@@ -42,13 +33,14 @@ pub(super) fn check<'a>(
     needed: &[&'a str],
 ) -> Result<(Vec<&'a str>, Option<Error>)> {
     let (mut usable, mut refusal) = (needed.to_vec(), None);
-    for above in ancestors(path).filter(|above| *above != path) {
+    for above in ancestors(path).filter(|above| *above != path && !needed.is_empty()) {
         let Some(dir) = open_if_there(root, above)? else {
             break;
         };
-        for name in missing(dir.as_fd(), &usable)? {
+        let given = read(dir.as_fd(), c"cgroup.subtree_control")?;
+        for name in needed.iter().filter(|name| !lists(&given, name)) {
             if let Some(why) = obstacle(dir.as_fd(), base, above, name)? {
-                usable.retain(|other| *other != name);
+                usable.retain(|other| other != name);
                 refusal.get_or_insert(why);
             }
         }
@@ -74,9 +66,7 @@ fn obstacle(dir: BorrowedFd, base: &str, above: &str, name: &str) -> Result<Opti
         )
     } else if is_inner(dir)? {
         (
-            format!(
-                "the cgroup {above} has processes of its own, so it cannot hand down the controller {name}"
-            ),
+            format!("the cgroup {above} has processes of its own, so it hands down no {name}"),
             "move them into a child first: mkdir CGROUP/init; for each line of CGROUP/cgroup.procs: echo PID > CGROUP/init/cgroup.procs",
         )
     } else {
@@ -93,13 +83,24 @@ fn is_inner(dir: BorrowedFd) -> Result<bool> {
     Ok(kind.is_some() && !read(dir, c"cgroup.procs")?.is_empty())
 }
 
-/// Hands the needed controllers down to the children of `dir`. One write for
-/// each, so that an error names the controller; none where it is on already,
-/// because every change stops the forks of the machine for a moment.
-pub(super) fn enable(dir: BorrowedFd, needed: &[&str]) -> Result<()> {
-    missing(dir, needed)?
-        .iter()
-        .try_for_each(|name| file::write_file(dir, c"cgroup.subtree_control", &format!("+{name}")))
+/// Hands controllers down to the children of `dir`: what is needed, and what `dir` was
+/// given from above, so that its use can be read where it has no limit; only the
+/// first has to succeed. One write for each, so that an error names the controller; none
+/// where it is on already, because a change may stop the forks of the machine for a
+/// moment. The answer: what the children have.
+pub(super) fn enable(dir: BorrowedFd, needed: &[&str], from_above: &str) -> Result<String> {
+    let mut given = read(dir, c"cgroup.subtree_control")?;
+    for name in needed.iter().copied().chain(from_above.split_whitespace()) {
+        if lists(&given, name) {
+            continue;
+        }
+        match file::write_file(dir, c"cgroup.subtree_control", &format!("+{name}")) {
+            Err(why) if needed.contains(&name) => return Err(why),
+            Err(_) => {}
+            Ok(()) => given = format!("{given} {name}"),
+        }
+    }
+    Ok(given)
 }
 
 #[cfg(test)]

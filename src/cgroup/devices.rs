@@ -37,7 +37,7 @@ use nix::errno::Errno;
 use crate::error::{Error, Result, ensure, unless};
 use crate::plan::{DeviceKind, DeviceRule, Plan};
 use crate::sys::bpf::{self, Instruction};
-use crate::sys::file;
+use crate::sys::credentials;
 
 /// Compiles the rules and loads them into the kernel; none where nothing has to
 /// be enforced: rules that allow everything.
@@ -51,19 +51,13 @@ pub(super) fn load(plan: &Plan) -> Result<Option<OwnedFd>> {
     };
     let loaded = unless(&[Errno::EPERM], bpf::load_device_program(&program))?;
     let has_user = plan.namespaces.has_user();
-    ensure(loaded.is_some() || has_user || !in_the_initial_user_namespace()?, || {
+    ensure(loaded.is_some() || has_user || !credentials::in_the_initial_user_namespace()?, || {
         let lacks = "the kernel takes no device program from this process (bpf(2): EPERM), \
             so linux.resources.devices would deny nothing";
         let cure = "give jec CAP_BPF and CAP_NET_ADMIN, or the container a user namespace";
         Error::machine(lacks, cure)
     })?;
     Ok(loaded)
-}
-
-/// Only there all ids are mapped, each to itself (user_namespaces(7)).
-fn in_the_initial_user_namespace() -> Result<bool> {
-    let map = file::read_file(file::HERE, c"/proc/self/uid_map", super::LONGEST)?;
-    Ok(map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 // <linux/bpf.h>: what the argument's first word is made of.

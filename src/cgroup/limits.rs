@@ -3,7 +3,6 @@
 //! The kernel is free to round what it is given, and some files take a word and
 //! keep another. A limit that is not what was asked for is an error, not a hope.
 
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 
@@ -11,6 +10,7 @@ use nix::errno::Errno;
 
 use super::read;
 use crate::error::{Error, Result, ensure};
+use crate::plan::list;
 use crate::sys::file;
 
 /// Writes the limits in order, and compares what the kernel says then.
@@ -80,22 +80,8 @@ fn unit(file: &str) -> u64 {
 
 /// The kernel writes 0,1,2 as 0-2; strides ("0-31:2/4") are its own business.
 fn members_hold(_file: &str, wanted: &str, found: &str) -> bool {
+    let members = |text| list(text, 1 << 16);
     members(wanted).is_none_or(|wanted| Some(wanted) == members(found))
-}
-
-/// The members of a list such as `0-3,8`; none when it is written otherwise or
-/// names more than a machine can have.
-fn members(text: &str) -> Option<BTreeSet<u32>> {
-    let mut all = BTreeSet::new();
-    for range in text.split(',') {
-        let (from, to) = range.split_once('-').unwrap_or((range, range));
-        let (from, to): (u32, u32) = (from.parse().ok()?, to.parse().ok()?);
-        if to > 1 << 16 {
-            return None;
-        }
-        all.extend(from..=to);
-    }
-    Some(all)
 }
 
 /// One line for each device (`io.max`), or one in all: every word that was written is in

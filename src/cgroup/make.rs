@@ -24,7 +24,7 @@ impl Cgroup {
         }
         for above in ancestors(&self.path).filter(|above| *above != self.path) {
             let dir = open_directory(self.root.as_fd(), above)?;
-            controllers::enable(dir.as_fd(), &needed)?;
+            controllers::enable(dir.as_fd(), &needed, "")?;
         }
         limits::write(self.dir.as_fd(), limits)
     }
@@ -70,9 +70,9 @@ impl Placement<'_> {
     fn walk(&self) -> Result<OwnedFd> {
         let needed = controllers::needed(&self.plan.cgroup.limits);
         let mut dir = open_directory(self.root.as_fd(), "/")?;
-        let mut is_new = false;
+        let (mut given, mut is_new) = (String::new(), false);
         for name in self.path.split('/').filter(|name| !name.is_empty()) {
-            controllers::enable(dir.as_fd(), &needed)?;
+            given = controllers::enable(dir.as_fd(), &needed, &given)?;
             let made = file::mkdirat(dir.as_fd(), &CString::new(name)?, 0o755);
             is_new = unless(&[Errno::EEXIST], made)?.is_some();
             dir = open_directory(dir.as_fd(), name)?;

@@ -72,13 +72,10 @@ impl Hierarchy {
     /// `jec/ID`. Fails when limits are asked for that this machine or this user
     /// cannot have, and when the place is taken. When nothing was asked for that needs a
     /// cgroup, device rules excepted, there may be none: then the answer is why.
-    /// With `systemd` it is a scope of systemd, and `cgroupsPath` has another form.
+    /// With `systemd` it is a scope of systemd, and `cgroupsPath` has another form. That
+    /// form without `systemd` is a name like any other: BuildKit says it so (Docker 20.10).
     pub fn place(self, plan: &Plan, systemd: bool) -> Result<Result<Placement<'_>, String>> {
         let limits = &plan.cgroup.limits;
-        let mut path = plan.cgroup.path.iter();
-        let is_scope = path.any(|path| !path.starts_with('/') && path.matches(':').count() == 2);
-        let problem = "slice:prefix:name is for systemd, and needs --systemd-cgroup";
-        ensure(systemd || !is_scope, || Error::config("linux.cgroupsPath", problem))?;
         let has_room = limits.iter().all(|limit| limit.0 != "pids.max" || limit.1 != "1");
         let problem = "1 is too few: while it is made, jec has two processes in the container";
         ensure(has_room, || Error::config("linux.resources.pids.limit (--pids)", problem))?;
@@ -192,8 +189,7 @@ mod tests {
     fn the_path_of_a_scope_is_for_systemd_only() {
         let mut plan = Plan::nothing("c");
         plan.cgroup.path = Some("system.slice:jec:1".into());
-        let error = Hierarchy::Absent.place(&plan, false).map(drop).unwrap_err().to_string();
-        assert!(error.starts_with("linux.cgroupsPath: ") && error.contains("--systemd-cgroup"));
+        assert!(Hierarchy::Absent.place(&plan, false).unwrap().is_err());
         let error = Hierarchy::Absent.place(&plan, true).map(drop).unwrap_err().to_string();
         assert!(error.starts_with("--systemd-cgroup needs a cgroup"), "{error}");
     }

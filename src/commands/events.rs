@@ -52,14 +52,19 @@ fn print(event: &Value) -> io::Result<()> {
 }
 
 /// The files of the cgroup in the words of runc's types/events.go, which are those of
-/// cgroup v1: nanoseconds, memory and swap together, one entry for each disk and operation.
+/// cgroup v1: nanoseconds, memory and swap together, one entry for each disk and operation. The
+/// kernel counts memory only where the cgroup has that controller, which jec gives it with a
+/// limit: what is not counted is null, and not 0.
 fn stats(cgroup: &Cgroup) -> Result<Value> {
     let (cpu, memory) = (pairs(cgroup, c"cpu.stat")?, pairs(cgroup, c"memory.stat")?);
     let nanoseconds = |key| number(&cpu, key) * 1000;
     let (usage, limit) = (single(cgroup, c"memory.current")?, single(cgroup, c"memory.max")?);
     let (swap, most) =
         (single(cgroup, c"memory.swap.current")?, single(cgroup, c"memory.swap.max")?);
-    let (pids, most_pids) = (single(cgroup, c"pids.current")?, single(cgroup, c"pids.max")?);
+    let both = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+    // There, 0 is the word for no limit.
+    let most_pids = single(cgroup, c"pids.max")?.filter(|most| *most != u64::MAX).unwrap_or(0);
+    let pids = single(cgroup, c"pids.current")?.map_or_else(|| tasks(cgroup), Ok)?;
     Ok(json!({
         "cpu": {
             "usage": {
@@ -74,13 +79,12 @@ fn stats(cgroup: &Cgroup) -> Result<Value> {
             },
         },
         "memory": {
-            "cache": number(&memory, "file"),
+            "cache": memory.get("file"),
             "usage": {"usage": usage, "limit": limit, "failcnt": 0},
-            "swap": {"usage": usage.saturating_add(swap), "limit": limit.saturating_add(most), "failcnt": 0},
+            "swap": {"usage": both(usage, swap), "limit": both(limit, most), "failcnt": 0},
             "raw": memory,
         },
-        // There, 0 is the word for no limit.
-        "pids": {"current": pids, "limit": if most_pids == u64::MAX { 0 } else { most_pids }},
+        "pids": {"current": pids, "limit": most_pids},
         "blkio": {
             "ioServiceBytesRecursive": disks(cgroup, [("rbytes", "Read"), ("wbytes", "Write")])?,
             "ioServicedRecursive": disks(cgroup, [("rios", "Read"), ("wios", "Write")])?,
@@ -88,10 +92,16 @@ fn stats(cgroup: &Cgroup) -> Result<Value> {
     }))
 }
 
-/// A file of one number: `max` is the largest, and without the controller it is 0.
-fn single(cgroup: &Cgroup, name: &CStr) -> Result<u64> {
-    let text = cgroup.file(name)?.unwrap_or_else(|| "0".into());
-    Ok(text.trim().parse().unwrap_or(u64::MAX))
+/// A file of one number: `max` is the largest; none without the controller.
+fn single(cgroup: &Cgroup, name: &CStr) -> Result<Option<u64>> {
+    Ok(cgroup.file(name)?.map(|text| text.trim().parse().unwrap_or(u64::MAX)))
+}
+
+/// What pids.current would say: processes and their threads, those of cgroups below included.
+fn tasks(cgroup: &Cgroup) -> Result<u64> {
+    let count =
+        |pid: &i32| std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    Ok(cgroup.processes()?.iter().map(count).sum::<usize>() as u64)
 }
 
 /// A file of lines "key number".

@@ -10,20 +10,19 @@ use super::create::{begin, check_terminal, grantable, outcome, serve};
 use super::find;
 use crate::cli::{ExecArgs, Global};
 use crate::error::{Error, Failure, Result};
-use crate::plan::{Plan, flags};
+use crate::plan::{Plan, flags, kinds};
 use crate::relay;
 use crate::sides::Runtime;
 use crate::stages::Command;
 use crate::stages::kill_all::end_children;
 use crate::stages::walk::{rows, walk};
 use crate::state::{Container, Status};
-use crate::sys::constants::CLONE_NEWTIME;
 use crate::sys::process::Child;
 use crate::sys::{Recorder, file};
 
 /// Runs it to its end, where the exit status is its own; or with `--detach` until it has started.
 pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
-    let proc = begin(args.explain, args.preserve_fds, &[])?;
+    let proc = begin(&args.begin, &[])?;
     let listening = Recorder::pause();
     let (states, container) = find(global, &args.id, &proc)?;
     let init = running(&container, args.ignore_paused)?;
@@ -66,7 +65,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
     plan.joins = Some(Rc::new(init.pidfd));
     plan.cgroup.path.clone_from(&args.cgroup);
     let process = &mut plan.process;
-    process.preserved_fds = args.preserve_fds;
+    process.preserved_fds = args.begin.preserve_fds;
     process.outlives_jec = args.detach;
     check_terminal(process, args.detach, &args.ends)?;
     Ok(plan)
@@ -75,18 +74,8 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
 /// Where init lives and we do not: our own user namespace cannot be entered (EINVAL), and
 /// others need privileges that nobody has to have who is there already.
 fn others(proc: BorrowedFd, init: i32) -> Result<Vec<(CloneFlags, CString)>> {
-    let kinds = [
-        ("user", CloneFlags::CLONE_NEWUSER),
-        ("pid", CloneFlags::CLONE_NEWPID),
-        ("time", CLONE_NEWTIME),
-        ("cgroup", CloneFlags::CLONE_NEWCGROUP),
-        ("ipc", CloneFlags::CLONE_NEWIPC),
-        ("uts", CloneFlags::CLONE_NEWUTS),
-        ("net", CloneFlags::CLONE_NEWNET),
-        ("mnt", CloneFlags::CLONE_NEWNS),
-    ];
     let mut found = Vec::new();
-    for (name, kind) in kinds {
+    for (name, kind) in kinds() {
         let theirs = CString::new(format!("{init}/ns/{name}"))?;
         let ours = CString::new(format!("self/ns/{name}"))?;
         // A kernel without namespaces of a kind has neither; what cannot be read, setns(2) tells.

@@ -25,7 +25,7 @@ const FOREGROUND: [Command; 4] = [Command::Create, Command::Each, Command::Start
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
-    let proc = begin(args.making.explain, args.making.preserve_fds, &args.skip)?;
+    let proc = begin(&args.making.begin, &args.skip)?;
     Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();

@@ -79,7 +79,20 @@ fn from_file(path: &Path) -> Result<Value> {
     };
     let name = format!("--resources {}", path.display());
     read.map_err(|error| Error::config(&*name, error.to_string()))?;
-    parsed(&name, &text)
+    parsed(&name, &text).map(without_zeros)
+}
+
+/// Docker names all that it could change, and says 0 of what stays as it is.
+fn without_zeros(mut given: Value) -> Value {
+    const UNSET: [(&str, &[&str]); 2] = [
+        ("memory", &["limit", "swap", "reservation", "kernel", "kernelTCP"]),
+        ("cpu", &["shares", "quota", "period"]),
+    ];
+    for (part, names) in UNSET {
+        let object = given.get_mut(part).and_then(Value::as_object_mut).into_iter();
+        object.for_each(|all| all.retain(|name, value| *value != 0 || !names.contains(&&**name)));
+    }
+    given
 }
 
 fn parsed(name: &str, text: &str) -> Result<Value> {

@@ -4,7 +4,7 @@
 //! or no file at all. It is read up to a limit, and parsed with serde_json's limit
 //! on nesting.
 
-mod capabilities;
+pub(super) mod capabilities;
 mod devices;
 mod hooks;
 mod kernel;
@@ -81,8 +81,8 @@ impl Plan {
         let mut warnings = Vec::new();
         let config = Property::new("", document);
         check_version(&config.at("ociVersion")?, &mut warnings)?;
-        let problem = "jec does not support it; leave it out";
-        config.refuse(&UNSUPPORTED, problem)?;
+        config.refuse(&FOREIGN.map(|name| (name, "null")), "jec does not support it")?;
+        config.refuse(&[("linux.intelRdt", "null")], NO_RDT)?;
         let root = root(&config, directory.as_fd())?;
         let linux = config.at("linux")?;
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
@@ -102,6 +102,7 @@ impl Plan {
             hooks: hooks::hooks(&config)?,
             root,
             mounts,
+            net_devices: devices::network(&linux, &namespaces)?,
             devices: devices::devices(&linux, &namespaces, &mut warnings)?,
             masked_paths: linux.each("maskedPaths", Property::absolute)?,
             readonly_paths: linux.each("readonlyPaths", Property::absolute)?,
@@ -199,17 +200,12 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// What is valid but not done here, and the value that asks for nothing: to leave a
-/// label out would make another container than the one described. Sections of other platforms
-/// say that the bundle is meant for another machine.
-pub(super) const UNSUPPORTED: [(&str, &str); 6] = [
-    ("windows", "null"),
-    ("solaris", "null"),
-    ("zos", "null"),
-    ("vm", "null"),
-    ("linux.netDevices", "{}"),
-    ("linux.intelRdt", "null"),
-];
+/// Sections of other platforms say that the bundle is meant for another machine.
+const FOREIGN: [&str; 4] = ["windows", "solaris", "zos", "vm"];
+
+/// Valid, but not done here: to leave it out would make another container than the one described.
+const NO_RDT: &str = "jec does not support it: it needs resctrl, which no machine has that jec is \
+    tested on; leave it out, or write the pid into a group's tasks in a createRuntime hook";
 
 /// Refuses an id that could lead out of the state directory, of which it is a part.
 pub fn check_id(id: &str) -> Result<()> {

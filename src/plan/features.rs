@@ -15,7 +15,7 @@ use oci_spec::runtime::LinuxSeccompOperator::{
 use serde_json::{Value, json};
 
 use super::config::mount_options::{PLAIN, find};
-use super::config::{KNOWN, UNSUPPORTED, namespaces, numbers, seccomp};
+use super::config::{KNOWN, namespaces, numbers, seccomp};
 use crate::error::Result;
 use crate::sys::seccomp::flags_supported;
 
@@ -32,16 +32,11 @@ pub fn all() -> Result<Value> {
     Ok(json!({
         "ociVersionMin": format!("{}.0.0", KNOWN.major),
         "ociVersionMax": KNOWN.to_string(),
-        "hooks": HOOKS.into_iter().filter(|name| can(&format!("hooks.{name}"))).collect::<Vec<_>>(),
+        "hooks": HOOKS,
         "mountOptions": mount_options,
         "linux": linux(&mount_options)?,
         "potentiallyUnsafeConfigAnnotations": [],
     }))
-}
-
-/// Whether a property of config.json is not refused.
-fn can(property: &str) -> bool {
-    !UNSUPPORTED.iter().any(|(path, _)| *path == property)
 }
 
 fn linux(mount_options: &[String]) -> Result<Value> {
@@ -59,9 +54,9 @@ fn linux(mount_options: &[String]) -> Result<Value> {
             "modes": numbers::MODES.split(' ').collect::<Vec<_>>(),
             "flags": numbers::FLAGS.split(' ').collect::<Vec<_>>(),
         },
-        "intelRdt": {"enabled": can("linux.intelRdt")},
+        "intelRdt": {"enabled": false},
         "mountExtensions": {"idmap": {"enabled": mount_options.contains(&"idmap".to_owned())}},
-        "netDevices": {"enabled": can("linux.netDevices")},
+        "netDevices": {"enabled": true},
     }))
 }
 

@@ -17,8 +17,10 @@ use std::time::Duration;
 
 use nix::sched::CloneFlags;
 
+pub use config::capabilities::names_of;
 pub use config::check_id;
-pub use config::numbers::{MemoryPolicy, Processors};
+pub use config::namespaces::kinds;
+pub use config::numbers::{MemoryPolicy, Processors, list};
 pub use config::resources::{default_devices, limits_of};
 
 use crate::filter::Profile;
@@ -40,6 +42,8 @@ pub struct Plan {
     pub root: Root,
     /// The mount list, in the order of the configuration.
     pub mounts: Vec<Mount>,
+    /// Network devices to move: their names on the host, and inside.
+    pub net_devices: Vec<(CString, CString)>,
     /// Device nodes to make below the root, the default ones included.
     pub devices: Vec<Device>,
     /// Paths hidden behind /dev/null or an empty read-only tmpfs.
@@ -251,7 +255,7 @@ pub enum DeviceKind {
 }
 
 /// What the uts namespace and /proc/sys are told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelParams {
     /// sethostname(2)
     pub hostname: Option<CString>,

@@ -47,7 +47,7 @@ impl Baton {
 
     /// What becomes readable when there is a word to take.
     pub fn socket(&self) -> Result<BorrowedFd<'_>> {
-        needed(&self.socket, "the baton").map(AsFd::as_fd)
+        needed(self.socket.as_ref(), "the baton").map(AsFd::as_fd)
     }
 
     /// Says Go, and hands over what is to be handed over.

@@ -7,10 +7,10 @@
 //! CAP_SETPCAP. Side: init. Without it: a set-uid root program in the image
 //! has the whole of root back. See capabilities(7); config.md, "capabilities".
 
-use caps::Capability;
 use nix::errno::Errno;
 
 use crate::error::Result;
+use crate::plan::names_of;
 use crate::sides::Init;
 use crate::sys::credentials;
 
@@ -19,19 +19,11 @@ use crate::sys::credentials;
 pub fn run(init: &mut Init) -> Result<()> {
     let keep = init.plan.process.capabilities.bounding;
     for number in (0..64).filter(|number| keep >> number & 1 == 0) {
-        match credentials::drop_bounding(number, || name(number)) {
+        match credentials::drop_bounding(number, || names_of(1 << number)) {
             // EINVAL: beyond the last capability of this kernel.
             Err(error) if error.is(Errno::EINVAL) => break,
             other => other?,
         }
     }
     Ok(())
-}
-
-/// The name of a capability, or its number when it is newer than our table.
-pub fn name(number: u8) -> String {
-    caps::all()
-        .into_iter()
-        .find(|capability: &Capability| capability.index() == number)
-        .map_or_else(|| number.to_string(), |capability| capability.to_string())
 }

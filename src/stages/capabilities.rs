@@ -13,8 +13,8 @@ use std::os::fd::AsFd;
 
 use caps::Capability;
 
-use super::bounding;
 use crate::error::{Error, Result, ensure};
+use crate::plan::names_of;
 use crate::sides::Init;
 use crate::sys::{attributes, credentials, file};
 
@@ -35,7 +35,8 @@ pub fn run(init: &mut Init) -> Result<()> {
         ("ambient", "CapAmb:", wanted.ambient),
     ] {
         let found = mask(&status, line)?;
-        let differs = || Error::differs(format!("the {name} set"), names(wanted), names(found));
+        let differs =
+            || Error::differs(format!("the {name} set"), names_of(wanted), names_of(found));
         ensure(found == wanted, differs)?;
     }
     if init.plan.process.outlives_jec {
@@ -52,10 +53,4 @@ pub fn mask(status: &str, word: &str) -> Result<u64> {
         .find_map(|line| line.strip_prefix(word))
         .and_then(|rest| u64::from_str_radix(rest.trim(), 16).ok())
         .ok_or_else(|| Error::differs("/proc/self/status", format!("a line {word}"), "none"))
-}
-
-/// A mask in words.
-fn names(set: u64) -> String {
-    let held: Vec<_> = (0..64).filter(|bit| set >> bit & 1 == 1).map(bounding::name).collect();
-    if held.is_empty() { "nothing".into() } else { held.join(" ") }
 }

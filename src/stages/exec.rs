@@ -14,6 +14,6 @@ use crate::sys::process;
 
 /// Returns only when it failed.
 pub fn run(init: &mut Init) -> Result<()> {
-    let (program, environment) = needed(&init.program, "the program")?;
+    let (program, environment) = needed(init.program.as_ref(), "the program")?;
     process::execve(program, &init.plan.process.args, environment)
 }

@@ -14,7 +14,7 @@ use crate::sys::seccomp;
 
 /// Asks the kernel whether it knows what the profile wants, and compiles it.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let profile = needed(&runtime.plan.seccomp, "linux.seccomp")?;
+    let profile = needed(runtime.plan.seccomp.as_ref(), "linux.seccomp")?;
     let flags = profile.flags;
     ensure(seccomp::flags_supported(flags)?, || {
         let lacks = "linux.seccomp: this kernel has no seccomp filter with the flags";

@@ -18,7 +18,7 @@ use crate::sys::{file, program};
 
 /// Writes both maps of the middle process.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
-    let middle = needed(&runtime.middle, "the middle process")?;
+    let middle = needed(runtime.middle.as_ref(), "the middle process")?;
     let namespaces = &runtime.plan.namespaces;
     write_maps(runtime.proc.as_fd(), middle.pid, &namespaces.ids, namespaces.map_writer)
 }

@@ -18,7 +18,7 @@ use crate::sys::process::{send, wait_gone};
 use crate::sys::signal;
 
 /// A killed process that does not end in this time hangs in the kernel (a dead NFS server).
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The cgroup is gone: `jec run` and `jec delete --force` may clean up at the same time.
 /// ENOENT: before a file of it was opened; ENODEV: after.

@@ -38,6 +38,7 @@ pub mod limits;
 pub mod masks;
 pub mod mount_sources;
 pub mod mounts;
+pub mod net_devices;
 pub mod network;
 pub mod no_new_privs;
 pub mod notify;
@@ -61,7 +62,7 @@ pub mod user_namespace;
 use nix::sched::CloneFlags;
 
 use crate::error::Result;
-use crate::plan::{Plan, Process};
+use crate::plan::{KernelParams, Plan, Process};
 use crate::sides;
 use crate::sys::constants::CLONE_NEWTIME;
 use Command::{Begin, Create, Delete, Each, Open, Program, Rest, Start};
@@ -184,6 +185,7 @@ const NEW_TIME: When = when("new time namespace", |plan| plan.namespaces.makes(C
 const LIMITS: When = when("rlimits, oomScoreAdj", |plan| {
     !plan.process.rlimits.is_empty() || plan.process.oom_score_adj.is_some()
 });
+const NET_DEVICES: When = when("linux.netDevices", |plan| !plan.net_devices.is_empty());
 const IDMAPPED: When =
     when("an id-mapped mount", |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()));
 const NEW_NETWORK: When =
@@ -197,10 +199,7 @@ const HOOKS_START: When =
     when("hooks: startContainer", |plan| !plan.hooks.start_container.is_empty());
 const HOOKS_POSTSTART: When = when("hooks: poststart", |plan| !plan.hooks.poststart.is_empty());
 const HOOKS_STOP: When = when("hooks: poststop", |plan| !plan.hooks.poststop.is_empty());
-const KERNEL: When = when("hostname, sysctl", |plan| {
-    let kernel = &plan.kernel;
-    kernel.hostname.is_some() || kernel.domainname.is_some() || !kernel.sysctl.is_empty()
-});
+const KERNEL: When = when("hostname, sysctl", |plan| plan.kernel != KernelParams::default());
 const MASKS: When = when("masked or read-only", |plan| {
     plan.root.readonly || !plan.masked_paths.is_empty() || !plan.readonly_paths.is_empty()
 });
@@ -254,6 +253,7 @@ pub const STAGES: &[Stage] = &[
     row(NAMESPACES, "spawn-init", Middle(spawn_init::run), Each, ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
     row(NAMESPACES, "adopt", Runtime(adopt::run), Each, ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
     row(NAMESPACES, "limits", Runtime(limits::run), Each, LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
+    row(NAMESPACES, "net-devices", Runtime(net_devices::run), Create, NET_DEVICES, "network devices of the host, moved into the container", include_str!("net_devices.rs")),
     row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), Create, IDMAPPED, "id-mapped mounts, made with the host's privileges", include_str!("mount_sources.rs")),
 
     row(ROOT, "session", Init(session::run), Each, ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),

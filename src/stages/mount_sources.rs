@@ -9,6 +9,7 @@
 //! mount_setattr(2), open_tree(2); config.md, "uidMappings" of mounts.
 
 use std::ffi::CString;
+use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
@@ -44,14 +45,16 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
 
 /// The user namespace that describes the shift: the container's own, or one made for it.
 fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
+    let proc = runtime.proc.as_fd();
     match &runtime.init {
-        Some(init) if map.maps == IdMaps::default() => namespace_of(runtime.proc.as_fd(), init.pid),
-        _ => namespace_with(runtime.proc.as_fd(), &map.maps),
+        Some(init) if map.maps == IdMaps::default() => namespace_of(proc, init.pid, "user"),
+        _ => namespace_with(proc, &map.maps),
     }
 }
 
-fn namespace_of(proc: BorrowedFd, pid: i32) -> Result<OwnedFd> {
-    let path = CString::new(format!("{pid}/ns/user"))?;
+/// A namespace of a process; its name is that in /proc/PID/ns.
+pub(super) fn namespace_of(proc: BorrowedFd, pid: impl Display, name: &str) -> Result<OwnedFd> {
+    let path = CString::new(format!("{pid}/ns/{name}"))?;
     file::openat(proc, &path, OFlag::O_RDONLY, 0)
 }
 
@@ -64,7 +67,7 @@ fn namespace_with(proc: BorrowedFd, maps: &IdMaps) -> Result<OwnedFd> {
         process::exit_now(signal::watch(&[(jec.as_fd(), READ)], None).is_err().into())
     })?;
     let namespace = id_map::write_maps(proc, holder.pid, maps, MapWriter::Privileged)
-        .and_then(|()| namespace_of(proc, holder.pid));
+        .and_then(|()| namespace_of(proc, holder.pid, "user"));
     process::send(&holder, signal::KILL)?;
     process::wait(&holder)?;
     namespace

@@ -9,10 +9,9 @@
 //! (CVE-2019-19921). Then move_mount joins the two. Side: init. Without it:
 //! no /proc. See fsopen(2), open_tree(2), move_mount(2); config.md, "Mounts".
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::Component;
 
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sched::CloneFlags;
@@ -20,7 +19,7 @@ use nix::sched::CloneFlags;
 use crate::copy_up;
 use crate::error::{Error, Result, ensure};
 use crate::plan::{Mount, MountKind, Plan};
-use crate::sides::Init;
+use crate::sides::{Init, needed};
 use crate::sys::constants::{MS_REC, PROC_SUPER_MAGIC};
 use crate::sys::file::{self, HERE};
 use crate::sys::mount::{self, AT_RECURSIVE, Change, OPEN_TREE_CLONE};
@@ -62,9 +61,7 @@ fn prepare(
     let attributes = entry.attributes.set;
     let made = match &entry.kind {
         MountKind::Remount => return Ok(None),
-        _ if entry.idmap.is_some() => {
-            id_mapped.next().ok_or_else(|| Error::differs("id-mapped mounts", "one more", "none"))
-        }
+        _ if entry.idmap.is_some() => needed(id_mapped.next(), "an id-mapped mount"),
         MountKind::Bind { source, recursive } => bind(entry, source, *recursive),
         MountKind::New { fstype, source, parameters } => {
             new_filesystem(fstype, source, parameters, attributes)
@@ -181,7 +178,7 @@ fn checked(root: BorrowedFd, place: OwnedFd, entry: &Mount) -> Result<OwnedFd> {
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
         return file::openat2(root, destination, file::PLACE, resolve);
     }
-    let path = Path::new(OsStr::from_bytes(destination.to_bytes()));
+    let path = tree::as_path(destination);
     let has_dots = path.components().any(|part| part == Component::ParentDir);
     if has_dots || !path.starts_with("/proc") {
         outside_proc(place.as_fd(), destination)?;

@@ -18,7 +18,7 @@ use crate::sys::socket::{self, SockType};
 /// Hands the listener on.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let listeners = std::mem::take(&mut runtime.baton.descriptors);
-    let profile = needed(&runtime.plan.seccomp, "linux.seccomp")?;
+    let profile = needed(runtime.plan.seccomp.as_ref(), "linux.seccomp")?;
     let pid = runtime.init()?.pid;
     let is_further = runtime.plan.joins.is_some();
     let known = runtime.container()?.state.clone();
@@ -36,6 +36,6 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         return Err(Error::differs("the filter's listener", "1 descriptor", found));
     };
     let socket =
-        socket::connect(needed(&profile.listener_path, "listenerPath")?, SockType::Stream)?;
+        socket::connect(needed(profile.listener_path.as_ref(), "listenerPath")?, SockType::Stream)?;
     socket::send(socket.as_fd(), state.to_string().as_bytes(), &[listener.as_fd()])
 }

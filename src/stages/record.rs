@@ -16,7 +16,7 @@ use crate::sys::socket;
 /// Takes the id and writes the intent; where the container is to rest, makes its gate.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let cgroup = runtime.placement.as_ref().map(|placement| placement.path.clone());
-    let states = needed(&runtime.states, "the directory of all states")?;
+    let states = needed(runtime.states.as_ref(), "the directory of all states")?;
     let container = states.create(runtime.plan, cgroup, runtime.pid_file.clone())?;
     let container = runtime.container.insert(container);
     if runtime.rows.iter().any(|row| row.command == Command::Rest) {

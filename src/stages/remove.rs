@@ -7,13 +7,11 @@
 //! Without it: the id stays taken, and a cgroup stays for each container that
 //! ever was. See rmdir(2), cgroups(7); runtime.md, "Delete".
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::kill_all::PATIENCE;
 use crate::error::Result;
 use crate::sides::Runtime;
-
-/// The kernel needs a moment to let the last process go.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removes the cgroup, then the state directory.
 pub fn run(runtime: &mut Runtime) -> Result<()> {

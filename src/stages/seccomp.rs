@@ -15,8 +15,8 @@ use crate::sys;
 
 /// Loads the filter; its listener, if it has one, goes with the baton.
 pub fn run(init: &mut Init) -> Result<()> {
-    let program = needed(&init.handed.filter, "the filter")?;
-    let flags = needed(&init.plan.seccomp, "linux.seccomp")?.flags;
+    let program = needed(init.handed.filter.as_ref(), "the filter")?;
+    let flags = needed(init.plan.seccomp.as_ref(), "linux.seccomp")?.flags;
     init.baton.descriptors.extend(sys::seccomp::load(program, flags)?);
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result, ensure, unless};
-use crate::sys::{directory, file};
+use crate::sys::{credentials, directory, file};
 
 /// To be written from the beginning.
 pub(super) const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
@@ -22,14 +22,17 @@ pub(super) const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag:
 pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 /// /run/jec for root; for anybody else below XDG_RUNTIME_DIR, or a directory of her own in /tmp.
-pub(super) fn default_root(uid: u32) -> String {
-    if uid == 0 {
-        return "/run/jec".into();
-    }
-    std::env::var("XDG_RUNTIME_DIR")
-        .ok()
-        .filter(|dir| dir.starts_with('/') && std::path::Path::new(dir).is_dir())
-        .map_or_else(|| format!("/tmp/jec-{uid}"), |dir| format!("{dir}/jec"))
+/// Root of a user namespace is somebody else, too: so rootless engines call us.
+pub(super) fn default_root(uid: u32) -> Result<String> {
+    let hers = std::env::var("XDG_RUNTIME_DIR").ok();
+    let hers = hers.filter(|dir| dir.starts_with('/') && Path::new(dir).is_dir());
+    Ok(match hers {
+        Some(dir) if uid != 0 || !credentials::in_the_initial_user_namespace()? => {
+            format!("{dir}/jec")
+        }
+        _ if uid == 0 => "/run/jec".into(),
+        _ => format!("/tmp/jec-{uid}"),
+    })
 }
 
 /// Makes a directory, and those above it, where they are missing.
@@ -45,8 +48,7 @@ pub(super) fn make(path: &Path) -> Result<()> {
 pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
     let (owner, mode) = (stat.st_uid, stat.st_mode & 0o7777);
     ensure(owner == uid && mode & 0o022 == 0, || {
-        let whose =
-            format!("the state directory {path} belongs to uid {owner} with mode {mode:#o}");
+        let whose = format!("the state directory {path} (uid {owner}, mode {mode:#o})");
         let lacks = format!("{whose}: somebody else could write into it");
         Error::machine(lacks, "remove it, or choose another one: jec --root DIR …")
     })

@@ -13,33 +13,39 @@ use crate::error::Result;
 use crate::plan::{MemoryPolicy, Scheduler};
 
 /// setsid(2).
+#[track_caller]
 pub fn setsid() -> Result<()> {
     record("setsid", format_args!(""), nix::unistd::setsid())
 }
 
 /// prctl(2) PR_SET_PDEATHSIG: this process is killed when its parent ends.
 /// The kernel forgets it when ids change and when a set-id program starts.
+#[track_caller]
 pub fn die_with_parent() -> Result<()> {
     let result = prctl::set_pdeathsig(Signal::SIGKILL);
     record("prctl", format_args!("PR_SET_PDEATHSIG, SIGKILL"), result)
 }
 
 /// prctl(2) PR_SET_PDEATHSIG 0: this process stays when its parent ends.
+#[track_caller]
 pub fn outlive_parent() -> Result<()> {
     record("prctl", format_args!("PR_SET_PDEATHSIG, 0"), prctl::set_pdeathsig(None))
 }
 
 /// prctl(2) PR_SET_DUMPABLE 0: nobody without CAP_SYS_PTRACE may trace us or read our /proc files.
+#[track_caller]
 pub fn set_undumpable() -> Result<()> {
     record("prctl", format_args!("PR_SET_DUMPABLE, 0"), prctl::set_dumpable(false))
 }
 
 /// prctl(2) PR_SET_NAME: what ps(1) shows, at most 15 bytes.
+#[track_caller]
 pub fn set_name(name: &CStr) -> Result<()> {
     record("prctl", format_args!("PR_SET_NAME, {name:?}"), prctl::set_name(name))
 }
 
 /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING without a name: a new session keyring.
+#[track_caller]
 pub fn new_session_keyring() -> Result<()> {
     let (join, no_name) = (libc::KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>());
     // SAFETY: only a number and a null pointer are passed.
@@ -48,6 +54,7 @@ pub fn new_session_keyring() -> Result<()> {
 }
 
 /// close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11): from `first` on, nothing survives execve.
+#[track_caller]
 pub fn close_on_exec_from(first: u32) -> Result<()> {
     let (last, how) = (u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
     // SAFETY: only numbers are passed; the descriptors stay open until execve.
@@ -57,6 +64,7 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
 }
 
 /// prlimit(2): sets a resource limit of another process.
+#[track_caller]
 pub fn prlimit(pid: i32, name: &str, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     let (new, old) = (&raw const limit, std::ptr::null::<libc::rlimit64>());
@@ -66,6 +74,7 @@ pub fn prlimit(pid: i32, name: &str, resource: u32, soft: u64, hard: u64) -> Res
 }
 
 /// ioprio_set(2) of the calling process.
+#[track_caller]
 pub fn ioprio_set(priority: i32) -> Result<()> {
     const IOPRIO_WHO_PROCESS: libc::c_int = 1; // <linux/ioprio.h>
     // SAFETY: only numbers are passed.
@@ -75,6 +84,7 @@ pub fn ioprio_set(priority: i32) -> Result<()> {
 }
 
 /// sched_setattr(2) of the calling process.
+#[track_caller]
 pub fn sched_setattr(scheduler: &Scheduler) -> Result<()> {
     let attributes = libc::sched_attr {
         size: u32::try_from(size_of::<libc::sched_attr>()).unwrap_or(0),
@@ -92,6 +102,7 @@ pub fn sched_setattr(scheduler: &Scheduler) -> Result<()> {
 }
 
 /// personality(2): sets the execution domain.
+#[track_caller]
 pub fn personality(domain: u64) -> Result<()> {
     // SAFETY: only a number is passed.
     let result = unsafe { libc::personality(domain) };
@@ -99,6 +110,7 @@ pub fn personality(domain: u64) -> Result<()> {
 }
 
 /// sched_setaffinity(2) of the calling process; the kernel leaves out what its cgroup has not.
+#[track_caller]
 pub fn sched_setaffinity(processors: &CpuSet) -> Result<()> {
     let result = nix::sched::sched_setaffinity(Pid::from_raw(0), processors);
     let set = |number: &usize| processors.is_set(*number).unwrap_or(false);
@@ -107,6 +119,7 @@ pub fn sched_setaffinity(processors: &CpuSet) -> Result<()> {
 }
 
 /// set_mempolicy(2) of the calling process.
+#[track_caller]
 pub fn set_mempolicy(policy: &MemoryPolicy) -> Result<()> {
     let MemoryPolicy { mode, nodes } = policy;
     // The kernel looks at one bit less than it is told.

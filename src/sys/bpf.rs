@@ -48,6 +48,7 @@ struct Load {
 /// Loads a program of the type BPF_PROG_TYPE_CGROUP_DEVICE. EPERM without
 /// CAP_BPF and CAP_NET_ADMIN (before 5.8 CAP_SYS_ADMIN) in the initial user
 /// namespace: a user namespace of one's own gives neither.
+#[track_caller]
 pub fn load_device_program(program: &[Instruction]) -> Result<OwnedFd> {
     let count = program.len();
     let load = Load {
@@ -71,6 +72,7 @@ pub fn load_device_program(program: &[Instruction]) -> Result<OwnedFd> {
 /// Attaches a device program to a cgroup, beside those that are there already
 /// (BPF_F_ALLOW_MULTI): every program of the cgroup and of the cgroups above it
 /// has to say yes.
+#[track_caller]
 pub fn attach_device_program(program: BorrowedFd, cgroup: BorrowedFd) -> Result<()> {
     let [cgroup, program] = [cgroup, program].map(|fd| fd.as_raw_fd().unsigned_abs());
     // union bpf_attr of BPF_PROG_ATTACH: target_fd, attach_bpf_fd, attach_type, attach_flags.

@@ -11,22 +11,26 @@ use super::record::{record, record_as};
 use crate::error::Result;
 
 /// Opens a directory, to be read, which is no link.
+#[track_caller]
 pub fn open(at: BorrowedFd, name: &CStr) -> Result<OwnedFd> {
     let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     file::openat(at, name, how, 0)
 }
 
 /// The names in an open directory, without `.` and `..` (getdents64(2)).
+#[track_caller]
 pub fn names(directory: BorrowedFd) -> Result<Vec<CString>> {
     list(directory, |_| true)
 }
 
 /// Those of them that are directories.
+#[track_caller]
 pub fn directories(directory: BorrowedFd) -> Result<Vec<CString>> {
     list(directory, |entry| entry.file_type() == Some(Type::Directory))
 }
 
 /// Opened anew: a position in the list belongs to a descriptor and its copies.
+#[track_caller]
 fn list(directory: BorrowedFd, wanted: fn(&Entry) -> bool) -> Result<Vec<CString>> {
     let kept = |entry: &Entry| ![c".", c".."].contains(&entry.file_name()) && wanted(entry);
     let result = Dir::from_fd(open(directory, c".")?).and_then(|mut entries| {
@@ -37,6 +41,7 @@ fn list(directory: BorrowedFd, wanted: fn(&Entry) -> bool) -> Result<Vec<CString
 }
 
 /// fchdir(2): an open directory becomes the working directory.
+#[track_caller]
 pub fn enter(directory: BorrowedFd) -> Result<()> {
     let result = nix::unistd::fchdir(directory);
     record("fchdir", format_args!("{}", directory.as_raw_fd()), result)

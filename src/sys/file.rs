@@ -20,6 +20,7 @@ pub const HERE: BorrowedFd<'static> = AT_FDCWD;
 pub const PLACE: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
 /// openat(2) for paths of the host. `O_CLOEXEC` is always added.
+#[track_caller]
 pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<OwnedFd> {
     let result = nix::fcntl::openat(at, path, how | OFlag::O_CLOEXEC, Mode::from_bits_retain(mode));
     record_fd("openat", format_args!("{}, {path:?}, {}", dir(at), flags(&how)), result)
@@ -29,12 +30,14 @@ pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<Owne
 /// links stay inside `root`, magic links are refused (SECURITY: no path
 /// strings inside the container). The kernel answers EAGAIN when a rename
 /// races with `..`; then the look-up is simply made again.
+#[track_caller]
 pub fn open_in_root(root: BorrowedFd, path: &CStr, how: OFlag) -> Result<OwnedFd> {
     let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     openat2(root, path, how, resolve)
 }
 
 /// openat2(2) with the given restrictions. `O_CLOEXEC` is always added.
+#[track_caller]
 pub fn openat2(at: BorrowedFd, path: &CStr, how: OFlag, resolve: ResolveFlag) -> Result<OwnedFd> {
     let open_how = OpenHow::new().flags(how | OFlag::O_CLOEXEC).resolve(resolve);
     let mut tries = 0;
@@ -49,12 +52,14 @@ pub fn openat2(at: BorrowedFd, path: &CStr, how: OFlag, resolve: ResolveFlag) ->
 }
 
 /// mkdirat(2).
+#[track_caller]
 pub fn mkdirat(at: BorrowedFd, name: &CStr, mode: u32) -> Result<()> {
     let result = nix::sys::stat::mkdirat(at, name, Mode::from_bits_retain(mode));
     record("mkdirat", format_args!("{}, {name:?}, {mode:#o}", dir(at)), result)
 }
 
 /// mknodat(2): a device, fifo or regular file.
+#[track_caller]
 pub fn mknodat(at: BorrowedFd, name: &CStr, kind: SFlag, mode: u32, device: u64) -> Result<()> {
     let result = nix::sys::stat::mknodat(at, name, kind, Mode::from_bits_retain(mode), device);
     let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
@@ -63,12 +68,14 @@ pub fn mknodat(at: BorrowedFd, name: &CStr, kind: SFlag, mode: u32, device: u64)
 }
 
 /// symlinkat(2).
+#[track_caller]
 pub fn symlinkat(target: &CStr, at: BorrowedFd, name: &CStr) -> Result<()> {
     let result = nix::unistd::symlinkat(target, at, name);
     record("symlinkat", format_args!("{target:?}, {}, {name:?}", dir(at)), result)
 }
 
 /// unlinkat(2) of a file, or with `AT_REMOVEDIR` of a directory.
+#[track_caller]
 pub fn unlinkat(at: BorrowedFd, name: &CStr, directory: bool) -> Result<()> {
     let flag = if directory { UnlinkatFlags::RemoveDir } else { UnlinkatFlags::NoRemoveDir };
     let word = if directory { "AT_REMOVEDIR" } else { "0" };
@@ -77,6 +84,7 @@ pub fn unlinkat(at: BorrowedFd, name: &CStr, directory: bool) -> Result<()> {
 }
 
 /// renameat(2) inside one directory.
+#[track_caller]
 pub fn renameat(at: BorrowedFd, from: &CStr, to: &CStr) -> Result<()> {
     let result = nix::fcntl::renameat(at, from, at, to);
     let place = dir(at);
@@ -84,6 +92,7 @@ pub fn renameat(at: BorrowedFd, from: &CStr, to: &CStr) -> Result<()> {
 }
 
 /// readlinkat(2); an empty name reads the link that `at` itself is (`O_PATH|O_NOFOLLOW`).
+#[track_caller]
 pub fn readlinkat(at: BorrowedFd, name: &CStr) -> Result<CString> {
     use std::os::unix::ffi::OsStringExt;
     let result = nix::fcntl::readlinkat(at, name)
@@ -93,17 +102,25 @@ pub fn readlinkat(at: BorrowedFd, name: &CStr) -> Result<CString> {
 }
 
 /// What fstat(2) says of a descriptor.
+#[track_caller]
 pub fn fstat(fd: BorrowedFd) -> Result<FileStat> {
     record_as("fstat", format_args!("{}", fd.as_raw_fd()), nix::sys::stat::fstat(fd), |_| 0)
 }
 
+/// What tells a file, a directory or a namespace from every other: device and inode.
+pub fn identity(fd: BorrowedFd) -> Result<(u64, u64)> {
+    fstat(fd).map(|found| (found.st_dev, found.st_ino))
+}
+
 /// The magic number of the file system that `fd` is on (statfs(2)).
+#[track_caller]
 pub fn filesystem_magic(fd: BorrowedFd) -> Result<i64> {
     let result = nix::sys::statfs::fstatfs(fd).map(|found| found.filesystem_type().0);
     record_as("fstatfs", format_args!("{}", fd.as_raw_fd()), result, |magic| *magic)
 }
 
 /// fchownat(2) of what `fd` itself is.
+#[track_caller]
 pub fn fchown(fd: BorrowedFd, uid: u32, gid: u32) -> Result<()> {
     let (owner, group) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
     let result = nix::unistd::fchownat(fd, c"", owner, group, AtFlags::AT_EMPTY_PATH);
@@ -111,23 +128,27 @@ pub fn fchown(fd: BorrowedFd, uid: u32, gid: u32) -> Result<()> {
 }
 
 /// fchmod(2). Not for `O_PATH` descriptors.
+#[track_caller]
 pub fn fchmod(fd: BorrowedFd, mode: u32) -> Result<()> {
     let result = nix::sys::stat::fchmod(fd, Mode::from_bits_retain(mode));
     record("fchmod", format_args!("{}, {mode:#o}", fd.as_raw_fd()), result)
 }
 
 /// umask(2): sets the mask, returns the one before.
+#[track_caller]
 pub fn umask(mask: u32) -> Result<u32> {
     let before = nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits();
-    record_as("umask", format_args!("{mask:#o}"), Ok(before), |before| *before)
+    record_as("umask", format_args!("{mask:#o}"), Ok(before), |before| format!("{before:#o}"))
 }
 
 /// write(2) of the whole of `bytes` in one call: what files of /proc, /sys and cgroupfs want.
+#[track_caller]
 pub fn write(fd: BorrowedFd, bytes: &[u8]) -> Result<()> {
     write_to(fd, format_args!("{}", fd.as_raw_fd()), bytes)
 }
 
 /// The same; `shown` says where to.
+#[track_caller]
 fn write_to(fd: BorrowedFd, shown: Arguments, bytes: &[u8]) -> Result<()> {
     let whole = |count| if count == bytes.len() { Ok(count) } else { Err(Errno::EIO) };
     let result = nix::unistd::write(fd, bytes).and_then(whole);
@@ -137,6 +158,7 @@ fn write_to(fd: BorrowedFd, shown: Arguments, bytes: &[u8]) -> Result<()> {
 }
 
 /// read(2) once, into `buffer`.
+#[track_caller]
 pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
     let room = buffer.len();
     let result = nix::unistd::read(fd, buffer);
@@ -144,11 +166,13 @@ pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
 }
 
 /// fsync(2).
+#[track_caller]
 pub fn fsync(fd: BorrowedFd) -> Result<()> {
     record("fsync", format_args!("{}", fd.as_raw_fd()), nix::unistd::fsync(fd))
 }
 
 /// fcntl(2) F_GETFD: EBADF where nobody has opened a descriptor of this number.
+#[track_caller]
 pub fn is_open(fd: u32) -> Result<()> {
     let fd = fd.cast_signed();
     // SAFETY: only numbers are passed.
@@ -157,6 +181,7 @@ pub fn is_open(fd: u32) -> Result<()> {
 }
 
 /// flock(2) LOCK_EX | LOCK_NB: until the last copy of the descriptor is closed.
+#[track_caller]
 pub fn flock(fd: BorrowedFd) -> Result<()> {
     let fd = fd.as_raw_fd();
     // SAFETY: only numbers are passed.
@@ -166,18 +191,21 @@ pub fn flock(fd: BorrowedFd) -> Result<()> {
 
 /// Writes `text` into the existing file `name` below `at`: one open, one write. An error names
 /// the file, not a number.
+#[track_caller]
 pub fn write_file(at: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
     let file = openat(at, name, OFlag::O_WRONLY, 0)?;
     write_to(file.as_fd(), format_args!("{name:?}"), text.as_bytes())
 }
 
 /// Reads the file `name` below `at` whole, up to `limit` bytes; more is EFBIG.
+#[track_caller]
 pub fn read_file(at: BorrowedFd, name: &CStr, limit: usize) -> Result<String> {
     let file = openat(at, name, OFlag::O_RDONLY, 0)?;
     read_all(&file, name, limit)
 }
 
 /// Reads an open file to its end, up to `limit` bytes; more is EFBIG, no UTF-8 is EILSEQ.
+#[track_caller]
 pub fn read_all(file: &OwnedFd, name: &CStr, limit: usize) -> Result<String> {
     // On the stack: in a process just cloned, a page of the heap is copied when it is first
     // written to, and to find room for a page there writes to a dozen.
@@ -196,6 +224,7 @@ pub fn read_all(file: &OwnedFd, name: &CStr, limit: usize) -> Result<String> {
 }
 
 /// faccessat2(2) with the effective ids: may we write here?
+#[track_caller]
 pub fn writable(at: BorrowedFd, name: &CStr) -> Result<()> {
     let result = nix::unistd::faccessat(at, name, AccessFlags::W_OK, AtFlags::AT_EACCESS);
     record("faccessat2", format_args!("{}, {name:?}, W_OK, AT_EACCESS", dir(at)), result)
@@ -203,6 +232,7 @@ pub fn writable(at: BorrowedFd, name: &CStr) -> Result<()> {
 
 /// faccessat2(2) X_OK of a regular file: what execve will ask, with the capabilities
 /// that it will have, which access(2) leaves aside. A directory is EACCES, as there.
+#[track_caller]
 pub fn executable(path: &CStr) -> Result<()> {
     let (mode, how) = (AccessFlags::X_OK, AtFlags::AT_EACCESS);
     let result = nix::unistd::faccessat(HERE, path, mode, how).and_then(|()| {
@@ -213,11 +243,13 @@ pub fn executable(path: &CStr) -> Result<()> {
 }
 
 /// pipe2(2): the end to read, and the end to write.
+#[track_caller]
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     record_as("pipe2", format_args!("O_CLOEXEC"), nix::unistd::pipe2(OFlag::O_CLOEXEC), |_| 0)
 }
 
 /// write(2) once: how much was taken. For pipes and terminals.
+#[track_caller]
 pub fn write_once(fd: BorrowedFd, bytes: &[u8]) -> Result<usize> {
     let result = nix::unistd::write(fd, bytes);
     let args = format_args!("{}, …, {}", fd.as_raw_fd(), bytes.len());

@@ -20,6 +20,7 @@ pub fn is_sealed(fd: BorrowedFd) -> bool {
 
 /// memfd_create(2), filled with `bytes`, to be read from the beginning: unlike a pipe it takes
 /// everything at once, whether anybody reads it or not.
+#[track_caller]
 pub fn file_of(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, libc::MFD_NOEXEC_SEAL)?);
     let result = file.write_all(bytes).and_then(|()| file.rewind()).map_err(errno);
@@ -28,6 +29,7 @@ pub fn file_of(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
 }
 
 /// memfd_create(2), filled from `source`, executable, and sealed for ever.
+#[track_caller]
 pub fn sealed_file(name: &CStr, source: BorrowedFd) -> Result<OwnedFd> {
     let mut to = File::from(memfd_create(name, libc::MFD_EXEC)?);
     let copied =
@@ -40,6 +42,7 @@ pub fn sealed_file(name: &CStr, source: BorrowedFd) -> Result<OwnedFd> {
 }
 
 /// MFD_EXEC and its opposite are Linux 6.3; older kernels answer EINVAL and make every memfd executable.
+#[track_caller]
 fn memfd_create(name: &CStr, mode: libc::c_uint) -> Result<OwnedFd> {
     let how = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let result = match memfd::memfd_create(name, how | MFdFlags::from_bits_retain(mode)) {

@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod attributes;
+pub mod board;
 pub mod bpf;
 pub mod constants;
 pub mod credentials;
@@ -17,6 +18,7 @@ pub mod file;
 pub mod memory;
 pub mod mount;
 pub mod net;
+pub mod netlink;
 pub mod process;
 pub mod program;
 mod record;
@@ -25,5 +27,6 @@ pub mod signal;
 pub mod socket;
 pub mod syscalls;
 pub mod terminal;
+pub mod trace;
 
 pub use record::Recorder;

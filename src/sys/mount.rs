@@ -23,6 +23,7 @@ const AT_SYMLINK_NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned();
 
 /// open_tree(2) of a path: `OPEN_TREE_CLONE` makes a detached copy, as a bind mount would be.
 /// An empty path means `at` itself. `follow`: whether a link at the end is followed.
+#[track_caller]
 pub fn open_tree(at: BorrowedFd, path: &CStr, how: u32, follow: bool) -> Result<OwnedFd> {
     let empty = if path.is_empty() { AT_EMPTY_PATH } else { 0 };
     let nofollow = if follow { 0 } else { AT_SYMLINK_NOFOLLOW };
@@ -33,6 +34,7 @@ pub fn open_tree(at: BorrowedFd, path: &CStr, how: u32, follow: bool) -> Result<
 }
 
 /// move_mount(2): puts the detached `mount` onto what `onto` refers to.
+#[track_caller]
 pub fn move_mount(mount: BorrowedFd, onto: BorrowedFd) -> Result<()> {
     let (from, to, empty) = (mount.as_raw_fd(), onto.as_raw_fd(), c"".as_ptr());
     let how = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
@@ -42,6 +44,7 @@ pub fn move_mount(mount: BorrowedFd, onto: BorrowedFd) -> Result<()> {
 }
 
 /// fsopen(2): a new instance of a file system, to be configured.
+#[track_caller]
 pub fn fsopen(fstype: &CStr) -> Result<OwnedFd> {
     let (name, how) = (fstype.as_ptr(), libc::FSOPEN_CLOEXEC);
     // SAFETY: `fstype` is NUL-terminated and outlives the call; the new descriptor is ours alone.
@@ -50,6 +53,7 @@ pub fn fsopen(fstype: &CStr) -> Result<OwnedFd> {
 }
 
 /// fsconfig(2) with one parameter: a string when it has a value, a flag when it has none.
+#[track_caller]
 pub fn fsconfig_set(fs: BorrowedFd, key: &CStr, value: Option<&CStr>) -> Result<()> {
     let (fd, name) = (fs.as_raw_fd(), key.as_ptr());
     let (command, word, text) = match value {
@@ -63,6 +67,7 @@ pub fn fsconfig_set(fs: BorrowedFd, key: &CStr, value: Option<&CStr>) -> Result<
 }
 
 /// fsconfig(2) FSCONFIG_CMD_CREATE: the instance comes to life.
+#[track_caller]
 pub fn fsconfig_create(fs: BorrowedFd) -> Result<()> {
     let (fd, command) = (fs.as_raw_fd(), libc::FSCONFIG_CMD_CREATE);
     let null = std::ptr::null::<libc::c_char>();
@@ -72,6 +77,7 @@ pub fn fsconfig_create(fs: BorrowedFd) -> Result<()> {
 }
 
 /// fsmount(2): a detached mount of the instance, with these MOUNT_ATTR_* attributes.
+#[track_caller]
 pub fn fsmount(fs: BorrowedFd, attributes: u64) -> Result<OwnedFd> {
     let (fd, how) = (fs.as_raw_fd(), libc::FSMOUNT_CLOEXEC);
     // SAFETY: only numbers are passed; the new descriptor is ours alone.
@@ -95,6 +101,7 @@ pub struct Change<'fd> {
 }
 
 /// mount_setattr(2) on the mount that `mount` refers to.
+#[track_caller]
 pub fn mount_setattr(mount: BorrowedFd, change: Change) -> Result<()> {
     // The atime settings are one field: setting any of them clears the whole field first.
     let sets_atime = change.set & libc::MOUNT_ATTR__ATIME != 0;
@@ -115,6 +122,7 @@ pub fn mount_setattr(mount: BorrowedFd, change: Change) -> Result<()> {
 }
 
 /// The MOUNT_ATTR_* of RDONLY, NOSUID, NODEV, NOEXEC that the mount really has (fstatfs(2)).
+#[track_caller]
 pub fn attributes(mount: BorrowedFd) -> Result<u64> {
     // ST_RDONLY 1, ST_NOSUID 2, ST_NODEV 4, ST_NOEXEC 8: the same bits as MOUNT_ATTR_*.
     let result = nix::sys::statvfs::fstatvfs(mount).map(|found| found.flags().bits());
@@ -123,17 +131,20 @@ pub fn attributes(mount: BorrowedFd) -> Result<u64> {
 }
 
 /// umount2(2) with MNT_DETACH: away now, gone when the last user is.
+#[track_caller]
 pub fn umount_detach(path: &CStr) -> Result<()> {
     let result = nix::mount::umount2(path, MntFlags::MNT_DETACH);
     record("umount2", format_args!("{path:?}, MNT_DETACH"), result)
 }
 
 /// pivot_root(2).
+#[track_caller]
 pub fn pivot_root(new: &CStr, old: &CStr) -> Result<()> {
     record("pivot_root", format_args!("{new:?}, {old:?}"), nix::unistd::pivot_root(new, old))
 }
 
 /// mount(2) with MS_MOVE: `.` becomes the root where pivot_root cannot (an initramfs).
+#[track_caller]
 pub fn move_to_root(path: &CStr) -> Result<()> {
     let nothing = None::<&CStr>;
     let result = nix::mount::mount(Some(path), c"/", nothing, MsFlags::MS_MOVE, nothing);
@@ -141,6 +152,7 @@ pub fn move_to_root(path: &CStr) -> Result<()> {
 }
 
 /// chroot(2).
+#[track_caller]
 pub fn chroot(path: &CStr) -> Result<()> {
     record("chroot", format_args!("{path:?}"), nix::unistd::chroot(path))
 }

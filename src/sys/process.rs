@@ -10,7 +10,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::arguments::{self, flags, kinds};
-use super::record::{again, descriptor, record, record_as, record_fd};
+use super::record::{Recorder, again, descriptor, record, record_as, record_fd};
 use super::signal::{READ, watch};
 use crate::error::{Result, unless};
 
@@ -58,6 +58,7 @@ impl std::fmt::Display for End {
 /// clone3(2): the one place of jec that makes a process, in new namespaces, beside us instead of
 /// below us (CLONE_PARENT), born in a cgroup (CLONE_INTO_CGROUP, Linux 5.7), as is asked for. The
 /// child runs `child`, which never returns; if it did, the process would end with 255.
+#[track_caller]
 pub fn clone3(
     how: CloneFlags,
     cgroup: Option<BorrowedFd>,
@@ -72,7 +73,7 @@ pub fn clone3(
     let result =
         Errno::result(result).and_then(|pid| i32::try_from(pid).map_err(|_| Errno::EOVERFLOW));
     if result == Ok(0) {
-        child();
+        super::trace::born(child);
     }
     let shown = arguments::clone(how, cgroup);
     let pid = record_as("clone3", format_args!("{shown}"), result, |pid| *pid)?;
@@ -82,17 +83,19 @@ pub fn clone3(
 
 /// fork(2), for a program beside the container's: a filter that is loaded already may answer
 /// clone3(2) with ENOSYS, since it cannot look at its flags.
+#[track_caller]
 pub fn fork(child: impl FnOnce() -> std::convert::Infallible) -> Result<Child> {
     // SAFETY: this process has one thread, so that no lock can be held by another.
     let result = Errno::result(unsafe { libc::fork() });
     if result == Ok(0) {
-        child();
+        super::trace::born(child);
     }
     let pid = record_as("fork", format_args!(""), result, |pid| *pid)?;
     Ok(Child { pid, pidfd: pidfd_open(pid)? })
 }
 
 /// What clone3(2) is asked for; the kernel stores the new process's descriptor in `pidfd`.
+#[track_caller]
 fn clone_args(how: CloneFlags, cgroup: Option<BorrowedFd>, pidfd: &mut RawFd) -> libc::clone_args {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000; // <linux/sched.h>
     // Beside us, the exit signal is the one that our own parent chose for us.
@@ -116,6 +119,7 @@ pub fn exit_now(status: u8) -> ! {
 }
 
 /// pidfd_open(2).
+#[track_caller]
 pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     // SAFETY: only numbers are passed; the new descriptor is ours alone.
     let result = unsafe { descriptor(libc::syscall(libc::SYS_pidfd_open, pid, 0)) };
@@ -123,6 +127,7 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
 }
 
 /// pidfd_send_signal(2): a signal to that very process.
+#[track_caller]
 pub fn send(child: &Child, signal: i32) -> Result<()> {
     let (fd, no_info) = (child.pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
     // SAFETY: only numbers and a null pointer are passed.
@@ -135,21 +140,25 @@ pub fn send(child: &Child, signal: i32) -> Result<()> {
 }
 
 /// waitid(2): waits for the child and takes its status.
+#[track_caller]
 pub fn wait(child: &Child) -> Result<End> {
     Ok(wait_with(child, WaitPidFlag::WEXITED)?.unwrap_or(End::Exited(0)))
 }
 
 /// waitid(2) with WNOHANG: the child's status if it has ended.
+#[track_caller]
 pub fn wait_now(child: &Child) -> Result<Option<End>> {
     wait_with(child, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)
 }
 
 /// waitid(2) with WNOWAIT: how an ended child has ended. It stays, and so does the meaning of its number.
+#[track_caller]
 pub fn look(child: &Child) -> Result<End> {
     let how = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     Ok(wait_with(child, how)?.unwrap_or(End::Exited(0)))
 }
 
+#[track_caller]
 fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
     let pid = Pid::from_raw(child.pid);
     let result = again(|| waitid(Id::Pid(pid), how | WaitPidFlag::__WALL));
@@ -159,9 +168,10 @@ fn wait_with(child: &Child, how: WaitPidFlag) -> Result<Option<End>> {
 }
 
 /// waitid(2) for any child that has ended, without waiting: its number and its end.
+#[track_caller]
 pub fn reap() -> Result<Option<(i32, End)>> {
     let result = waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG).map(ended);
-    let args = format_args!("P_ALL, WEXITED|WNOHANG");
+    let args = format_args!("P_ALL, 0, WEXITED|WNOHANG");
     let reaped = record_as("waitid", args, result, |ended| ended.map_or(0, |(pid, _)| pid));
     // ECHILD: nobody is left to wait for.
     unless(&[Errno::ECHILD], reaped).map(Option::flatten)
@@ -177,37 +187,38 @@ fn ended(status: WaitStatus) -> Option<(i32, End)> {
 }
 
 /// execve(2): returns only when it failed.
+#[track_caller]
 pub fn execve(path: &CStr, args: &[CString], env: &[CString]) -> Result<()> {
-    announce("execve", path, args);
-    let result = nix::unistd::execve(path, args, env);
-    record("execve", format_args!("{path:?}, {args:?}, {} variables", env.len()), result)
+    let shown = format_args!("{path:?}, {args:?}, {} variables", env.len());
+    // A call that does not return has to be told before it is made.
+    Recorder::call("execve", shown, format_args!(""));
+    record("execve", shown, nix::unistd::execve(path, args, env))
 }
 
 /// execveat(2) of what `file` itself is.
+#[track_caller]
 pub fn execve_file(file: BorrowedFd, args: &[CString], env: &[CString]) -> Result<()> {
-    announce("execveat", c"", args);
+    let shown = format_args!("{}, \"\", {args:?}, AT_EMPTY_PATH", file.as_raw_fd());
+    Recorder::call("execveat", shown, format_args!(""));
     let how = nix::fcntl::AtFlags::AT_EMPTY_PATH;
-    let result = nix::unistd::execveat(file, c"", args, env, how);
-    record("execveat", format_args!("{}, \"\", {args:?}", file.as_raw_fd()), result)
-}
-
-/// A call that does not return has to be told before it is made.
-fn announce(name: &str, path: &CStr, args: &[CString]) {
-    super::Recorder::line(format_args!("    {name}({path:?}, {args:?})"));
+    record("execveat", shown, nix::unistd::execveat(file, c"", args, env, how))
 }
 
 /// unshare(2).
+#[track_caller]
 pub fn unshare(namespaces: CloneFlags) -> Result<()> {
     record("unshare", format_args!("{}", kinds(namespaces)), nix::sched::unshare(namespaces))
 }
 
 /// setns(2).
+#[track_caller]
 pub fn setns(namespace: BorrowedFd, kind: CloneFlags) -> Result<()> {
     let result = nix::sched::setns(namespace, kind);
     record("setns", format_args!("{}, {}", namespace.as_raw_fd(), kinds(kind)), result)
 }
 
 /// The kind of namespace that a descriptor of nsfs refers to (ioctl_ns(2), NS_GET_NSTYPE).
+#[track_caller]
 pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
     let fd = namespace.as_raw_fd();
     // SAFETY: the request takes no argument and returns a number.
@@ -218,6 +229,7 @@ pub fn namespace_kind(namespace: BorrowedFd) -> Result<CloneFlags> {
 
 /// Waits until a process has ended, by its pidfd, and takes its status when it
 /// is our child. ETIMEDOUT when it has not within `patience`.
+#[track_caller]
 pub fn wait_gone(child: &Child, patience: std::time::Duration) -> Result<()> {
     if watch(&[(child.pidfd.as_fd(), READ)], Some(patience))?[0].is_empty() {
         let late = Err::<(), _>(Errno::ETIMEDOUT);

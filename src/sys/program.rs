@@ -8,6 +8,7 @@ use crate::error::Result;
 
 /// Starts a program with no signal blocked: blocked ones are inherited, and
 /// std::process leaves them so.
+#[track_caller]
 pub fn spawn_unblocked(command: &mut std::process::Command) -> Result<std::process::Child> {
     use std::os::unix::process::CommandExt;
     let unblock = || Ok(super::signal::block_none()?);
@@ -19,6 +20,7 @@ pub fn spawn_unblocked(command: &mut std::process::Command) -> Result<std::proce
 
 /// Runs a helper of the host (newuidmap, newgidmap) to its end, with an
 /// argument array, PATH as its whole environment, and takes what it said.
+#[track_caller]
 pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
     let result = std::process::Command::new(program)
         .args(args)

@@ -4,16 +4,24 @@ use std::ffi::CString;
 use std::fmt::{Arguments, Display};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::panic::Location;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::{file, memory};
+use super::{file, memory, trace};
 use crate::error::{Error, Result};
 
-/// The descriptor that explanations go to; -1 while the recorder is off.
+/// Who listens, of the two below; 0 while the recorder is off.
+static EARS: AtomicU8 = AtomicU8::new(0);
+/// `--explain`
+const EXPLAIN: u8 = 1;
+/// `--trace`
+const TRACE: u8 = 2;
+
+/// The descriptor that explanations go to.
 static SINK: AtomicI32 = AtomicI32::new(-1);
 
 /// The file in memory where moments are noted for `--time`, by all three processes; -1 while
@@ -27,11 +35,13 @@ static BEGIN: OnceLock<Instant> = OnceLock::new();
 static COLOUR: AtomicBool = AtomicBool::new(false);
 
 /// Ends the wrapper of a call that tells nothing but its success, shown as 0.
+#[track_caller]
 pub fn record<T>(name: &str, args: Arguments, result: nix::Result<T>) -> Result<()> {
     record_as(name, args, result, |_| 0).map(drop)
 }
 
 /// Ends the wrapper of a call that makes a descriptor.
+#[track_caller]
 pub fn record_fd(name: &str, args: Arguments, result: nix::Result<OwnedFd>) -> Result<OwnedFd> {
     record_as(name, args, result, AsRawFd::as_raw_fd)
 }
@@ -39,6 +49,7 @@ pub fn record_fd(name: &str, args: Arguments, result: nix::Result<OwnedFd>) -> R
 /// Ends every wrapper: turns an errno into an [`Error`] that names the call and
 /// its arguments, and tells the recorder. The arguments are formatted only
 /// when someone reads them; `shown` gives what strace would show after the `=`.
+#[track_caller]
 pub fn record_as<T, S: Display>(
     name: &str,
     args: Arguments,
@@ -47,8 +58,8 @@ pub fn record_as<T, S: Display>(
 ) -> Result<T> {
     if Recorder::is_on() {
         match &result {
-            Ok(value) => Recorder::line(format_args!("    {name}({args}) = {}", shown(value))),
-            Err(errno) => Recorder::line(format_args!("    {name}({args}) = -1 {errno:?}")),
+            Ok(value) => Recorder::call(name, args, format_args!("{}", shown(value))),
+            Err(errno) => Recorder::call(name, args, format_args!("-1 {errno:?}")),
         }
     }
     result.map_err(|errno| failed(name, args, errno))
@@ -102,21 +113,40 @@ impl Recorder {
         let colour = sink.is_terminal() && std::env::var_os("NO_COLOR").is_none();
         COLOUR.store(colour, Ordering::Relaxed);
         SINK.store(sink.into_raw_fd(), Ordering::Relaxed);
+        EARS.fetch_or(EXPLAIN, Ordering::Relaxed);
+    }
+
+    /// The same for the trace, whose observer reads what is told to [`trace`].
+    pub fn trace(on: bool) {
+        EARS.store(if on { TRACE } else { 0 }, Ordering::Relaxed);
     }
 
     /// Whether anybody listens.
     pub fn is_on() -> bool {
-        SINK.load(Ordering::Relaxed) >= 0
+        EARS.load(Ordering::Relaxed) != 0
     }
 
-    /// Silent for a while; what is returned goes to [`Self::resume`].
-    pub fn pause() -> RawFd {
-        SINK.swap(-1, Ordering::Relaxed)
+    /// No explanation for a while; what is returned goes to [`Self::resume`]. A trace has no gaps.
+    pub fn pause() -> u8 {
+        EARS.fetch_and(!EXPLAIN, Ordering::Relaxed)
     }
 
     /// Goes on after [`Self::pause`].
-    pub fn resume(sink: RawFd) {
-        SINK.store(sink, Ordering::Relaxed);
+    pub fn resume(ears: u8) {
+        EARS.fetch_or(ears, Ordering::Relaxed);
+    }
+
+    /// A call, to those who listen. The result is empty before a call that does not return.
+    #[track_caller]
+    pub fn call(name: &str, args: Arguments, result: Arguments) {
+        let ears = EARS.load(Ordering::Relaxed);
+        if ears & EXPLAIN != 0 {
+            let equals = if result.as_str() == Some("") { "" } else { " = " };
+            Self::line(format_args!("    {name}({args}){equals}{result}"));
+        }
+        if ears & TRACE != 0 {
+            trace::call(Location::caller(), name, args, result);
+        }
     }
 
     /// From now on moments are noted.
@@ -128,6 +158,9 @@ impl Recorder {
 
     /// Notes that something begins, and who does it. The processes share the place in the file.
     pub fn moment(name: &str, side: &str) {
+        if EARS.load(Ordering::Relaxed) & TRACE != 0 {
+            trace::border(name, side);
+        }
         let (file, begin) = (MOMENTS.load(Ordering::Relaxed), BEGIN.get());
         if let (0.., Some(begin)) = (file, begin) {
             let line = format!("{name} {side} {}\n", begin.elapsed().as_nanos());
@@ -157,7 +190,7 @@ impl Recorder {
     /// A reader that went away costs the explanation, not the container.
     pub fn line(text: Arguments) {
         let sink = SINK.load(Ordering::Relaxed);
-        if sink >= 0 {
+        if EARS.load(Ordering::Relaxed) & EXPLAIN != 0 {
             let line = format!("{text}\n");
             // SAFETY: the buffer is valid for its length; SINK is open while it is not -1.
             unsafe { libc::write(sink, line.as_ptr().cast(), line.len()) };

@@ -12,6 +12,7 @@ use crate::error::Result;
 /// `flags` are SECCOMP_FILTER_FLAG_*; with NEW_LISTENER the listener's
 /// descriptor (close-on-exec) comes back. EACCES: neither no_new_privs nor
 /// CAP_SYS_ADMIN; EINVAL: the kernel does not know a flag, or the program is broken.
+#[track_caller]
 pub fn load(program: &[sock_filter], flags: u64) -> Result<Option<OwnedFd>> {
     let header = libc::sock_fprog {
         // Above 4,096 the kernel answers EINVAL before it reads anything.
@@ -41,6 +42,7 @@ fn listener(value: libc::c_long, flags: u64) -> nix::Result<Option<OwnedFd>> {
 
 /// Whether the kernel knows all of these flags. It looks at the flags before
 /// the program, so that no program means EFAULT where the flags are good.
+#[track_caller]
 pub fn flags_supported(flags: u64) -> Result<bool> {
     let set = libc::SECCOMP_SET_MODE_FILTER;
     let none = std::ptr::null::<libc::sock_fprog>();

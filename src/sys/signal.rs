@@ -28,6 +28,7 @@ pub const ANY: u64 = !(1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1));
 /// Blocks every signal that can be blocked and returns the descriptor that tells of them.
 /// The faults of our own code (SIGSEGV and the like) keep their effect.
 /// A SIGCHLD that our caller ignored (`trap '' CHLD`) would take the exit status of children away.
+#[track_caller]
 pub fn as_messages() -> Result<SignalFd> {
     set_default(CHILD)?;
     let mut set = SigSet::all();
@@ -68,6 +69,7 @@ pub fn next(signals: &SignalFd) -> Option<i32> {
 /// Gives a new program the signals that a program expects: none blocked, and
 /// those in `ignored` (a mask as SigIgn in /proc/PID/status) back to their default.
 /// Rust itself ignores SIGPIPE, and execve keeps what is ignored.
+#[track_caller]
 pub fn reset(ignored: u64) -> Result<()> {
     for number in (1..=64).filter(|number| ignored >> (number - 1) & 1 == 1) {
         set_default(number)?;
@@ -82,6 +84,7 @@ pub(super) fn block_none() -> nix::Result<()> {
 
 /// rt_sigaction(2): the default. Not by way of libc, which refuses the two
 /// signals that it keeps to itself, and nix has no real-time ones.
+#[track_caller]
 fn set_default(number: i32) -> Result<()> {
     // struct sigaction of <asm/signal.h>: handler, flags, restorer, a mask of 64 signals.
     let default = [0_u64; 4];
@@ -103,6 +106,7 @@ pub fn stops(number: i32) -> bool {
 }
 
 /// kill(2). ESRCH: it has ended, and its end is on the way as SIGCHLD.
+#[track_caller]
 pub fn send(pid: i32, number: i32) -> Result<()> {
     // SAFETY: only numbers are passed.
     let result = Errno::result(unsafe { libc::kill(pid, number) });
@@ -111,23 +115,23 @@ pub fn send(pid: i32, number: i32) -> Result<()> {
 
 /// poll(2) until one of them is ready, or patience is at its end (none: never is). Tells
 /// what each is ready for, of what it is watched for: all of it when the other end is gone.
+#[track_caller]
 pub fn watch(
     watched: &[(BorrowedFd, PollFlags)],
     patience: Option<Duration>,
 ) -> Result<Vec<PollFlags>> {
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    let mut entries: Vec<_> =
-        watched.iter().map(|(fd, events)| PollFd::new(*fd, *events)).collect();
+    let mut polls: Vec<_> = watched.iter().map(|(fd, events)| PollFd::new(*fd, *events)).collect();
     // A timeout of 0 ms would make a busy loop of the last millisecond.
     let timeout = patience.map(|patience| patience.saturating_add(Duration::from_millis(1)));
     let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
         PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)
     });
-    let result = again(|| nix::poll::poll(&mut entries, timeout));
+    let result = again(|| nix::poll::poll(&mut polls, timeout));
     record_as("poll", format_args!("{} descriptors", watched.len()), result, |count| *count)?;
     let ready = |entry: &PollFd| {
         let found = entry.revents().unwrap_or(PollFlags::empty());
         if found.intersects(gone) { entry.events() } else { found }
     };
-    Ok(entries.iter().map(ready).collect())
+    Ok(polls.iter().map(ready).collect())
 }

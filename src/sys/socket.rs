@@ -9,11 +9,11 @@ use nix::errno::Errno;
 pub use nix::sys::socket::SockType;
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr,
-    recvmsg, sendmsg, sockopt::SendTimeout,
+    recvmsg, sendmsg, setsockopt, sockopt::SendTimeout,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::record::{again, record_as, record_fd};
+use super::record::{again, record, record_as, record_fd};
 use crate::error::{Result, unless};
 
 /// The longest message: an error with its arguments, of which 1,000 letters are told.
@@ -26,6 +26,7 @@ pub const MAX_DESCRIPTORS: usize = 64;
 const PATIENCE: i64 = 10;
 
 /// socketpair(2), SOCK_SEQPACKET: messages arrive whole, and the end of one side is seen by the other.
+#[track_caller]
 pub fn socketpair() -> Result<(OwnedFd, OwnedFd)> {
     let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
     let result = nix::sys::socket::socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC);
@@ -33,6 +34,7 @@ pub fn socketpair() -> Result<(OwnedFd, OwnedFd)> {
 }
 
 /// sendmsg(2): one message with its descriptors. MSG_NOSIGNAL: EPIPE instead of SIGPIPE.
+#[track_caller]
 pub fn send(socket: BorrowedFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> Result<()> {
     let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
@@ -45,6 +47,7 @@ pub fn send(socket: BorrowedFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> Res
 }
 
 /// recvmsg(2): one message with its descriptors; no bytes means that the other side has ended.
+#[track_caller]
 pub fn receive(socket: BorrowedFd) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut bytes = [0; ROOM];
     let mut space = cmsg_space!([RawFd; MAX_DESCRIPTORS]);
@@ -69,35 +72,40 @@ pub fn receive(socket: BorrowedFd) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
     Ok((bytes[..count].to_vec(), descriptors))
 }
 
-fn new(kind: SockType) -> nix::Result<OwnedFd> {
-    nix::sys::socket::socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None)
+#[track_caller]
+fn new(kind: SockType) -> Result<OwnedFd> {
+    let result = nix::sys::socket::socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None);
+    record_fd("socket", format_args!("AF_UNIX, {kind:?}, 0"), result)
 }
 
 /// connect(2) to a listening socket of the host. EAGAIN: whoever listens there
 /// accepts nobody; the wait has an end since no signal could end it.
+#[track_caller]
 pub fn connect(path: &CStr, kind: SockType) -> Result<OwnedFd> {
-    let connected = || {
-        let socket = new(kind)?;
-        // unix(7) has SO_SNDTIMEO for send(2) only, but connect(2) obeys it as well.
-        nix::sys::socket::setsockopt(&socket, SendTimeout, &TimeVal::seconds(PATIENCE))?;
-        nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-        Ok(socket)
-    };
-    record_fd("connect", format_args!("AF_UNIX, {path:?}"), connected())
+    let socket = new(kind)?;
+    // unix(7) has SO_SNDTIMEO for send(2) only, but connect(2) obeys it as well.
+    let result = setsockopt(&socket, SendTimeout, &TimeVal::seconds(PATIENCE));
+    let fd = socket.as_raw_fd();
+    record("setsockopt", format_args!("{fd}, SOL_SOCKET, SO_SNDTIMEO, {PATIENCE} s"), result)?;
+    let result = UnixAddr::new(path).and_then(|name| nix::sys::socket::connect(fd, &name));
+    record("connect", format_args!("AF_UNIX, {path:?}"), result)?;
+    Ok(socket)
 }
 
 /// bind(2) and listen(2): a new socket with a name, for one who connects at a time.
+#[track_caller]
 pub fn listen(path: &CStr) -> Result<OwnedFd> {
-    let listening = || {
-        let socket = new(SockType::SeqPacket)?;
-        nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-        nix::sys::socket::listen(&socket, Backlog::new(1)?)?;
-        Ok(socket)
-    };
-    record_fd("listen", format_args!("AF_UNIX, {path:?}"), listening())
+    let socket = new(SockType::SeqPacket)?;
+    let fd = socket.as_raw_fd();
+    let result = UnixAddr::new(path).and_then(|name| nix::sys::socket::bind(fd, &name));
+    record("bind", format_args!("{fd}, {path:?}"), result)?;
+    let result = Backlog::new(1).and_then(|one| nix::sys::socket::listen(&socket, one));
+    record("listen", format_args!("{fd}, 1"), result)?;
+    Ok(socket)
 }
 
 /// accept4(2): waits until somebody connects.
+#[track_caller]
 pub fn accept(listener: BorrowedFd) -> Result<OwnedFd> {
     let fd = listener.as_raw_fd();
     let result = again(|| nix::sys::socket::accept4(fd, SockFlag::SOCK_CLOEXEC));

@@ -12,6 +12,7 @@ use super::record::{descriptor, record, record_as, record_fd};
 use crate::error::Result;
 
 /// TIOCSPTLCK 0: the slave of this master may be opened (ioctl_tty(2)).
+#[track_caller]
 pub fn unlock(master: BorrowedFd) -> Result<()> {
     let (fd, unlocked): (_, libc::c_int) = (master.as_raw_fd(), 0);
     // SAFETY: the request takes a pointer to an int.
@@ -20,6 +21,7 @@ pub fn unlock(master: BorrowedFd) -> Result<()> {
 }
 
 /// TIOCGPTPEER: the slave of this master, without any path that could lead elsewhere.
+#[track_caller]
 pub fn peer(master: BorrowedFd) -> Result<OwnedFd> {
     let (fd, how) = (master.as_raw_fd(), libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
     // SAFETY: the request takes open(2) flags by value and makes a descriptor that is ours alone.
@@ -28,6 +30,7 @@ pub fn peer(master: BorrowedFd) -> Result<OwnedFd> {
 }
 
 /// TIOCSCTTY: the terminal becomes the controlling terminal of this session.
+#[track_caller]
 pub fn make_controlling(terminal: BorrowedFd) -> Result<()> {
     let fd = terminal.as_raw_fd();
     // SAFETY: the request takes a number.
@@ -36,6 +39,7 @@ pub fn make_controlling(terminal: BorrowedFd) -> Result<()> {
 }
 
 /// dup2(2) onto standard input, and onto standard output and error.
+#[track_caller]
 pub fn redirect(input: BorrowedFd, output: BorrowedFd) -> Result<()> {
     let (from, to) = (input.as_raw_fd(), output.as_raw_fd());
     record("dup2", format_args!("{from}, 0"), dup2_stdin(input))?;
@@ -44,6 +48,7 @@ pub fn redirect(input: BorrowedFd, output: BorrowedFd) -> Result<()> {
 }
 
 /// A copy of a descriptor at number 10 or above, out of the way of a program's 0, 1 and 2.
+#[track_caller]
 pub fn copy_high(fd: BorrowedFd) -> Result<OwnedFd> {
     let fd = fd.as_raw_fd();
     // SAFETY: only numbers are passed; the copy is ours alone.
@@ -52,6 +57,7 @@ pub fn copy_high(fd: BorrowedFd) -> Result<OwnedFd> {
 }
 
 /// Rows and columns of the user's terminal, which is standard input (TIOCGWINSZ).
+#[track_caller]
 pub fn size() -> Result<(u16, u16)> {
     let mut found = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the pointer is to a whole winsize, which the kernel fills.
@@ -61,6 +67,7 @@ pub fn size() -> Result<(u16, u16)> {
 }
 
 /// Sets rows and columns; the foreground processes of that terminal get SIGWINCH (TIOCSWINSZ).
+#[track_caller]
 pub fn set_size(terminal: BorrowedFd, (rows, columns): (u16, u16)) -> Result<()> {
     let fd = terminal.as_raw_fd();
     let wanted = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
@@ -70,17 +77,20 @@ pub fn set_size(terminal: BorrowedFd, (rows, columns): (u16, u16)) -> Result<()>
 }
 
 /// The modes of the user's terminal, to be restored later.
+#[track_caller]
 pub fn modes() -> Result<Termios> {
     record_as("ioctl", format_args!("0, TCGETS"), termios::tcgetattr(stdin()), |_| 0)
 }
 
 /// Restores modes.
+#[track_caller]
 pub fn set_modes(modes: &Termios) -> Result<()> {
     let result = termios::tcsetattr(stdin(), SetArg::TCSADRAIN, modes);
     record("ioctl", format_args!("0, TCSETSW"), result)
 }
 
 /// Raw: every byte goes through as typed, Ctrl-C and Ctrl-Z too; the inner terminal acts on them.
+#[track_caller]
 pub fn make_raw(modes: &Termios) -> Result<()> {
     let mut raw = modes.clone();
     termios::cfmakeraw(&mut raw);
@@ -89,12 +99,14 @@ pub fn make_raw(modes: &Termios) -> Result<()> {
 
 /// Makes a process group the foreground one of our terminal, where we have one.
 /// ENOTTY and the like: no terminal, no foreground, nothing to do.
+#[track_caller]
 pub fn make_foreground(group: i32) {
     let result = nix::unistd::tcsetpgrp(stdin(), Pid::from_raw(group));
     drop(record("ioctl", format_args!("0, TIOCSPGRP, {group}"), result));
 }
 
 /// Makes reads and writes of a descriptor return EAGAIN instead of waiting.
+#[track_caller]
 pub fn set_nonblocking(fd: BorrowedFd) -> Result<()> {
     let result = fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR));
     record("fcntl", format_args!("{}, F_SETFL, O_NONBLOCK", fd.as_raw_fd()), result)

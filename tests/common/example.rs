@@ -62,13 +62,7 @@ pub fn run(dir: &str, name: &str) -> Option<String> {
     // The kernel kills what a pid namespace still has, in its own time.
     until("the processes have ended", || processes_with(&mark).is_empty());
     // Another test may have something right now; what stays is left behind.
-    for _ in 0..100 {
-        if traces().is_subset(&before) {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    assert_eq!(traces().difference(&before).next(), None, "{name}");
+    until("nothing is left behind", || traces().is_subset(&before));
     if ran.code == CANNOT_SHOW {
         return Some(reason(&ran));
     }

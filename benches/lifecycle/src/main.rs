@@ -35,7 +35,7 @@ usage: lifecycle --jec FILE --floor FILE [OPTION...] [WORD]
 
 WORD is what to do: measure (the tables), prices (what each part of the floor
 costs), scale (little memory, many containers), all three: all; check (compare
-with the bars; exit status 1 when one is missed); render FILE (the tables and
+with the bars; exit status 1 when a guard fails); render FILE (the tables and
 pictures of a report that was written before). Otherwise: measure.
 
   --rounds N     at most so many rounds (100)

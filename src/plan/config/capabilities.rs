@@ -44,11 +44,12 @@ fn mask(given: &Property, set: &str, warnings: &mut Vec<String>) -> Result<u64> 
     Ok(bits.into_iter().fold(0, |mask, bit| mask | bit))
 }
 
-fn names_of(mask: u64) -> String {
-    let all = caps::all().into_iter();
-    let mut names: Vec<_> = all.filter(|capability| mask & capability.bitmask() != 0).collect();
-    names.sort_by_key(Capability::index);
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+/// The names of a set; a number where nobody here knows the name.
+pub fn names_of(mask: u64) -> String {
+    let known = |bit: u8| caps::all().into_iter().find(|known| known.index() == bit);
+    let name = |bit| known(bit).map_or_else(|| bit.to_string(), |known| known.to_string());
+    let names: Vec<_> = (0..64).filter(|bit| mask >> bit & 1 == 1).map(name).collect();
+    if names.is_empty() { "nothing".into() } else { names.join(" ") }
 }
 
 impl Plan {

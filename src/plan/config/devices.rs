@@ -1,10 +1,11 @@
-//! Devices: the nodes of linux.devices, and who may use which, linux.resources.devices.
+//! Devices: the nodes of linux.devices, who may use which, linux.resources.devices, and the
+//! network devices of linux.netDevices.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::path::{Component, Path, PathBuf};
 
-use oci_spec::runtime::LinuxDeviceType as Type;
+use oci_spec::runtime::{LinuxDeviceType as Type, LinuxNamespaceType::Network};
 
 use super::namespaces;
 use super::property::Property;
@@ -144,6 +145,33 @@ fn rule(given: &Property) -> Result<DeviceRule> {
     let [read, write, mknod] = ['r', 'w', 'm'].map(|letter| access.contains(letter));
     let (allow, major, minor) = (given.at("allow")?.read()?, number("major")?, number("minor")?);
     Ok(DeviceRule { allow, kind: kind(typ), major, minor, read, write, mknod })
+}
+
+/// linux.netDevices: names on the host, and inside.
+pub(super) fn network(
+    linux: &Property,
+    namespaces: &Namespaces,
+) -> Result<Vec<(CString, CString)>> {
+    let mut seen = HashSet::new();
+    linux.each_entry("netDevices", |device, given| {
+        let problem = "needs a network namespace of the container's own to move it to";
+        given.ensure(namespaces::is_own(given, namespaces, Network)?, problem)?;
+        // An empty name is an absent one: Go's encoder cannot tell them apart.
+        let name = given.get::<String>("name")?.filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| device.into());
+        given.ensure(is_name(&name), format!("{name:?} is no name that a device can have"))?;
+        let is_free = name.ends_with("%d") || seen.insert(name.clone());
+        given.ensure(is_free, format!("another device is to be called {name:?} already"))?;
+        Ok((given.to_c_string(device)?, given.to_c_string(name)?))
+    })
+}
+
+/// What dev_valid_name() of the kernel takes (IFNAMSIZ is 16), and `%d` at the end, of which
+/// it makes a number.
+fn is_name(name: &str) -> bool {
+    let stem = name.strip_suffix("%d").unwrap_or(name);
+    let is_plain = |byte: u8| !byte.is_ascii_whitespace() && !b"/:%".contains(&byte);
+    name.len() < 16 && stem.bytes().all(is_plain) && !matches!(name, "" | "." | "..")
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@ use crate::sys::{credentials, file};
 /// the mount namespace last, since the paths of the others are ours.
 pub(in crate::plan) const ORDER: [Kind; 8] = [User, Pid, Time, Cgroup, Ipc, Uts, Network, Mount];
 
+/// Every kind in that order: its name in /proc/PID/ns, where oci_spec shows mount and network as
+/// mnt and net, and its flag.
+pub fn kinds() -> [(String, CloneFlags); 8] {
+    ORDER.map(|kind| (kind.to_string(), flag(kind)))
+}
+
 /// oci_spec counts the kinds by their flags of clone(2).
 fn flag(kind: Kind) -> CloneFlags {
     CloneFlags::from_bits_retain(kind as i32)
@@ -83,9 +89,7 @@ pub(super) fn is_own(asking: &Property, namespaces: &Namespaces, kind: Kind) -> 
 
 /// Device and inode: what namespaces(7) says to compare.
 fn inode(path: &CStr) -> Result<(u64, u64)> {
-    let file = file::openat(file::HERE, path, OFlag::O_PATH, 0)?;
-    let found = file::fstat(file.as_fd())?;
-    Ok((found.st_dev, found.st_ino))
+    file::identity(file::openat(file::HERE, path, OFlag::O_PATH, 0)?.as_fd())
 }
 
 fn read_maps(

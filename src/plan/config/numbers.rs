@@ -1,5 +1,7 @@
 //! Processors and memory nodes: lists of numbers such as `0-3,8` (cpuset(7), "List format").
 
+use std::collections::BTreeSet;
+
 use nix::sched::CpuSet;
 
 use super::property::Property;
@@ -34,18 +36,22 @@ impl Plan {
     }
 }
 
-/// The numbers of a list; an empty one has none.
-fn numbers(given: &Property) -> Result<Vec<usize>> {
-    let text: String = given.read()?;
+/// The numbers of such a list; none where it is something else, or has one of `limit` or more.
+pub fn list(text: &str, limit: usize) -> Option<BTreeSet<usize>> {
     let parts = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
-    let range = |part: &str| {
+    let ranges = parts.map(|part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        (first <= last && last < LIMIT).then_some(first..=last)
-    };
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last && last < limit).then_some(first..=last)
+    });
+    Some(ranges.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// The numbers of a list; an empty one has none.
+fn numbers(given: &Property) -> Result<BTreeSet<usize>> {
+    let text: String = given.read()?;
     let problem = || format!("{text:?} is not a list such as 0-3,8, of numbers below {LIMIT}");
-    let ranges = parts.map(|part| range(part).ok_or_else(|| given.wrong(problem())));
-    Ok(ranges.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    list(&text, LIMIT).ok_or_else(|| given.wrong(problem()))
 }
 
 /// process.execCPUAffinity. Without `final`, all that the cgroup has.
@@ -72,13 +78,8 @@ pub const FLAGS: &str = "MPOL_F_NUMA_BALANCING MPOL_F_RELATIVE_NODES MPOL_F_STAT
 
 /// linux.memoryPolicy. Which flags go with which mode only the kernel knows.
 pub(super) fn memory_policy(given: &Property) -> Result<MemoryPolicy> {
-    let position = |words: &str, given: &Property| {
-        let name: String = given.read()?;
-        let found = (0_u32..).zip(words.split(' ')).find(|(_, word)| *word == name);
-        found.map(|(at, _)| at).ok_or_else(|| given.wrong(format!("there is no {name}")))
-    };
-    let mode = position(MODES, &given.at("mode")?)?;
-    let flags = given.each("flags", |flag| position(FLAGS, flag))?;
+    let mode = given.at("mode")?.position(MODES)?;
+    let flags = given.bits("flags", FLAGS)? << 13;
     let numbers = given.optional("nodes", numbers)?.unwrap_or_default();
     // MPOL_PREFERRED may have some.
     let (has_some, has_none) = (!numbers.is_empty(), [0, 4].contains(&mode));
@@ -89,8 +90,7 @@ pub(super) fn memory_policy(given: &Property) -> Result<MemoryPolicy> {
     for number in numbers {
         nodes[number / 64] |= 1 << (number % 64);
     }
-    let mode = flags.into_iter().fold(mode, |mode, flag| mode | 1 << (13 + flag));
-    Ok(MemoryPolicy { mode, nodes })
+    Ok(MemoryPolicy { mode: mode | flags, nodes })
 }
 
 #[cfg(test)]
@@ -112,7 +112,11 @@ mod tests {
             ("2, 1", &[2, 1]),
             ("1023", &[1023]),
         ] {
-            assert_eq!(numbers(&Property::new("x", &json!(text))).unwrap(), expected, "{text:?}");
+            assert_eq!(
+                numbers(&Property::new("x", &json!(text))).unwrap(),
+                expected.iter().copied().collect(),
+                "{text:?}"
+            );
         }
         for text in
             ["a", "1024", "3-1", "1-", "-1", ",", "0,,1", "0-1-2", "0:1", "99999999999999999999"]

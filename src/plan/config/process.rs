@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::CString;
 
-use oci_spec::runtime::{
-    IOPriorityClass, LinuxPersonalityDomain, LinuxSchedulerPolicy as Policy, PosixRlimitType,
-};
+use oci_spec::runtime::{IOPriorityClass, LinuxPersonalityDomain, LinuxSchedulerPolicy as Policy};
 
 use super::property::Property;
 use super::{capabilities, namespaces, numbers};
@@ -28,9 +26,6 @@ pub(super) fn process(
     // Ignored without a terminal, says the specification.
     let size = if terminal { given.optional("consoleSize", console_size)? } else { None };
     Ok(Process {
-        outlives_jec: false,
-        keeps_keyring: false,
-        preserved_fds: 0,
         terminal,
         console_size: size,
         args,
@@ -43,11 +38,11 @@ pub(super) fn process(
         oom_score_adj: given.optional("oomScoreAdj", |score| score.within(-1000..=1000))?,
         io_priority: given.optional("ioPriority", io_priority)?,
         scheduler: given.optional("scheduler", scheduler)?,
-        personality: None,
-        memory_policy: None,
         processors: given.optional("execCPUAffinity", numbers::processors)?,
         apparmor_profile: label(given, "apparmorProfile")?,
         selinux_label: label(given, "selinuxLabel")?,
+        // What the command line says, and what stands below linux.
+        ..Process::default()
     })
 }
 
@@ -97,9 +92,8 @@ fn rlimits(given: &Property) -> Result<Vec<Rlimit>> {
     let mut seen = HashSet::new();
     given.each("rlimits", |limit| {
         let typ = limit.at("type")?;
-        let wanted = typ.read::<PosixRlimitType>()?.to_string();
-        let found = (0..).zip(RESOURCES.split(' ')).find(|(_, name)| *name == wanted);
-        let (resource, name) = found.ok_or_else(|| typ.wrong("is not a resource"))?;
+        let resource = typ.position(RESOURCES)?;
+        let name = RESOURCES.split(' ').nth(resource as usize).unwrap_or_default();
         typ.ensure(seen.insert(name), format!("{name} is given twice"))?;
         let (soft, hard) = (limit.at("soft")?.read()?, limit.at("hard")?.read()?);
         limit.at("soft")?.ensure(soft <= hard, format!("{soft} is above hard, {hard}"))?;
@@ -141,14 +135,9 @@ fn scheduler(given: &Property) -> Result<Scheduler> {
         ("runtime", !is_deadline || ordered, "0 < runtime <= deadline <= period does not hold"),
     ];
     rules.iter().try_for_each(|(name, holds, problem)| given.at(name)?.ensure(*holds, problem))?;
-    let flags = given.each("flags", |flag| {
-        let name: String = flag.read()?;
-        let bit = SCHEDULER_FLAGS.split(' ').position(|known| known == name);
-        bit.map(|bit| 1 << bit).ok_or_else(|| flag.wrong(format!("there is no {name}")))
-    })?;
     Ok(Scheduler {
         policy: policy as u32,
-        flags: flags.into_iter().fold(0, |flags, flag: u64| flags | flag),
+        flags: given.bits("flags", SCHEDULER_FLAGS)?.into(),
         nice,
         priority,
         runtime,

@@ -110,6 +110,19 @@ impl<'d> Property<'d> {
         fits.ok_or_else(|| self.wrong(problem()))
     }
 
+    /// The place of the name in `words`, which is the kernel's number for it.
+    pub(super) fn position(&self, words: &str) -> Result<u32> {
+        let name: String = self.read()?;
+        let found = (0..).zip(words.split(' ')).find(|(_, word)| *word == name);
+        found.map(|(at, _)| at).ok_or_else(|| self.wrong(format!("there is no {name}")))
+    }
+
+    /// A list of such names, as a bit each.
+    pub(super) fn bits(&self, path: &str, words: &str) -> Result<u32> {
+        let places = self.each(path, |name| name.position(words))?;
+        Ok(places.into_iter().fold(0, |bits, at| bits | 1 << at))
+    }
+
     /// Text as the kernel takes it: ended by a NUL byte, which JSON can hold (`\u0000`) and a C
     /// string cannot. What stood after it would be lost in silence.
     pub(super) fn c_string(&self) -> Result<CString> {

@@ -96,12 +96,7 @@ fn limits(given: &Property) -> Result<Vec<Limit>> {
         ("cpu.max", bandwidth(given)?),
         ("cpu.max.burst", given.optional("cpu.burst", |burst| burst_within(burst, given))?),
         // After the weight: an idle cgroup has none, and the kernel refuses one (EINVAL).
-        (
-            "cpu.idle",
-            given
-                .optional("cpu.idle", |idle| idle.within::<u8>(0..=1))?
-                .map(|idle| idle.to_string()),
-        ),
+        ("cpu.idle", given.optional("cpu.idle", |idle| Ok(idle.within::<u8>(0..=1)?.to_string()))?),
         ("cpuset.cpus", cpuset(given, "cpu.cpus")?),
         ("cpuset.mems", cpuset(given, "cpu.mems")?),
         // Since runtime-spec 1.3 only -1 means "no limit" and 0 is a number like any
@@ -208,10 +203,8 @@ fn block_io(given: &Property) -> Result<Vec<Limit>> {
     for (name, key) in THROTTLES {
         limits.extend(given.each(name, |given| {
             // A rate of 0 means "no limit" in v1.
-            let rate = match given.at("rate")?.read::<u64>()? {
-                0 => "max".to_owned(),
-                rate => rate.to_string(),
-            };
+            let rate = given.at("rate")?.read::<u64>()?;
+            let rate = if rate == 0 { "max".to_owned() } else { rate.to_string() };
             Ok(("io.max".into(), format!("{} {key}={rate}", device_name(given)?)))
         })?);
     }
