@@ -331,6 +331,71 @@ fn whoever_is_killed_at_any_call_of_create_or_start_leaves_nothing_after_one_del
     report("killed in create and start", count, &faults);
 }
 
+#[test]
+fn whoever_is_killed_at_any_call_of_exec_or_kill_leaves_the_container_as_it_was() {
+    if too_slow() {
+        skip!("emulated, each of some hundred points takes seconds; JEC_SLOW_TESTS=1 runs them");
+    }
+    own_view();
+    let world = World::new();
+    let (bundle, id) = (world.bundle("gate", common::sh("sleep 1000")), world.id("stays"));
+    world.create(&bundle, &id).ok();
+    world.tell(&["start", &id]).ok();
+    let words = |words: &[&str]| {
+        let mut command = world.jec();
+        command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let (exec, kill) = (["exec", &*id, "true"], ["kill", &*id, "WINCH"]);
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for line in [&exec, &kill] {
+        let calm = trace(words(line), PATIENCE, never);
+        assert_eq!((calm.code, calm.hung), (0, false), "{line:?}");
+        for call in points(calm.calls).iter().filter(|call| sampled(call.nth - 1, 7)) {
+            count += 1;
+            let act = at(call.role, call.nth, Act::Kill);
+            let traced = trace(words(line), PATIENCE, act);
+            let what = format!("{}, {}", line[0], named(call));
+            if traced.hung {
+                faults.push(format!("{what}: somebody hangs"));
+            }
+            if world.state(&id)["status"] != "running" || world.tell(&exec).code != 0 {
+                faults.push(format!("{what}: the container is not as it was"));
+            }
+            let alone = || processes_inside(&world, &id) == 1;
+            if !eventually(alone) {
+                faults.push(format!("{what}: a process stays in the container"));
+            }
+        }
+    }
+    faults.extend(cleaned(&world, &id));
+    report("killed in exec and kill", count, &faults);
+}
+
+/// The processes of a container's pid namespace, as its own /proc shows them.
+fn processes_inside(world: &World, id: &str) -> usize {
+    let pid = world.state(id)["pid"].as_i64().expect("a pid").to_string();
+    let kind = format!("/proc/{pid}/ns/pid");
+    let namespace = fs::read_link(kind).expect("a namespace");
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let is_in = |path: std::path::PathBuf| {
+        fs::read_link(path.join("ns/pid")).is_ok_and(|link| link == namespace)
+    };
+    entries.filter(|entry| is_in(entry.path())).count()
+}
+
+/// Whether it is so within a moment: the kernel ends processes when it has time.
+fn eventually(so: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !so() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
 const ERRNOS: [(i32, &str); 8] = [
     (libc::ENOSPC, "ENOSPC"),
     (libc::EIO, "EIO"),

@@ -212,6 +212,41 @@ fn ten_at_once_do_not_disturb_each_other() {
 }
 
 #[test]
+fn sixty_four_created_at_once_all_rest_are_listed_and_are_deleted_at_once() {
+    if is_emulated() {
+        skip!("emulated, 64 at once take minutes");
+    }
+    own_view();
+    let world = World::new();
+    let bundle = world.bundle("gate", common::sh("sleep 1000"));
+    let ids: Vec<_> = (0..64).map(|number| world.id(&format!("n{number}"))).collect();
+    let each = |words: &[&str]| {
+        let begin = |id: &String| {
+            let mut command = world.jec();
+            command.args(words).arg(id).stdout(Stdio::null()).stderr(Stdio::null());
+            command.spawn().expect("jec")
+        };
+        let all: Vec<_> = ids.iter().map(begin).collect();
+        for mut jec in all {
+            assert!(jec.wait().expect("its status").success(), "{words:?}");
+        }
+    };
+    let states = || {
+        let list = world.tell(&["list", "--format", "json"]).ok().out;
+        let list: Vec<serde_json::Value> = serde_json::from_str(&list).expect("a list");
+        let word = |one: &serde_json::Value| one["status"].as_str().expect("a word").to_owned();
+        list.iter().map(word).collect::<Vec<_>>()
+    };
+    each(&["create", "--bundle", &bundle.to_string_lossy()]);
+    assert_eq!(states(), vec!["created".to_owned(); 64]);
+    each(&["start"]);
+    assert_eq!(states(), vec!["running".to_owned(); 64]);
+    each(&["delete", "--force"]);
+    assert_eq!(states(), Vec::<String>::new());
+    world.assert_clean();
+}
+
+#[test]
 fn of_eight_that_want_one_id_exactly_one_gets_it() {
     own_view();
     let world = World::new();
