@@ -3,7 +3,7 @@
 mod common;
 
 use common::process::{bundle, command, own_users, ran, script};
-use common::{Held, World, is_root};
+use common::{Held, World, is_root, until};
 use serde_json::{Value, json};
 
 /// Fields 19 and 41 of /proc/PID/stat: nice and policy (proc_pid_stat(5)).
@@ -223,6 +223,7 @@ fn the_processors_of_exec_are_not_those_of_process_1() {
     let held = world.hold_bundle(&bundle);
     assert_eq!(allowed(&held.proc("status")), allowed(&own), "process 1 is not concerned");
     let id = world.id("b");
+    until("the state says running", || world.state(&id)["status"] == "running");
     // Of the further process, and of jec, which made it and waits for it.
     let look = "cat /proc/self/status";
     assert_eq!(allowed(&world.tell(&["exec", &id, "sh", "-c", look]).ok().out), "1");
