@@ -76,6 +76,8 @@ pub struct Global {
 pub enum Command {
     /// Run a command in a new container, and remove the container at its end
     Run(Later<RunArgs>),
+    /// Show what the same flags of `jec run` would do, stage by stage, and why
+    Plan(Later<PlanArgs>),
     /// Print the config.json that the same flags of `jec run` stand for
     Spec(Later<SpecArgs>),
     /// Make a container from a bundle; its program waits for `start`
@@ -149,6 +151,35 @@ pub struct RunArgs {
     #[arg(long, requires = "time")]
     pub json: bool,
     /// What makes the container.
+    #[command(flatten)]
+    pub container: ContainerFlags,
+}
+
+/// `jec plan`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "jec plan [FLAGS] [TARGET] [--] [COMMAND…]",
+    after_help = "EXAMPLES:
+  jec plan --memory 64M ./rootfs ls                what this would do, and why
+  jec plan --svg --bundle ./bundle box > box.svg   the same as a picture"
+)]
+pub struct PlanArgs {
+    /// How it would be made.
+    #[command(flatten)]
+    pub making: MakingArgs,
+    /// As with `jec run --detach`: the container rests between create and start
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Print JSON, for programs
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Print a picture in the language of graphviz
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Print a picture as SVG
+    #[arg(long, group = "form")]
+    pub svg: bool,
+    /// What would make the container.
     #[command(flatten)]
     pub container: ContainerFlags,
 }
@@ -287,6 +318,7 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut cli = Cli::from_arg_matches(&matches)?;
     let flags = match &mut cli.command {
         Command::Run(run) => &mut run.container,
+        Command::Plan(plan) => &mut plan.container,
         Command::Spec(spec) => &mut spec.container,
         _ => return Ok(cli),
     };

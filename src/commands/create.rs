@@ -12,18 +12,16 @@ use crate::cli::{CreateArgs, EndsArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result, ensure};
 use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
+use crate::stages::Command::{self, Create, Each, Open, Program, Rest, Start};
+use crate::stages::Stage;
 use crate::stages::capabilities::mask;
 use crate::stages::walk::{rows, walk};
-use crate::stages::{Command, Stage};
 use crate::state::States;
 use crate::sys::{Recorder, file, signal, terminal};
 use crate::{log, microscope};
 
 /// The rows of a container that rests between create and start: init walks them all.
-pub const RESTING: [Command; 6] = {
-    use Command::{Create, Each, Open, Program, Rest, Start};
-    [Create, Each, Rest, Open, Start, Program]
-};
+pub const RESTING: [Command; 6] = [Create, Each, Rest, Open, Start, Program];
 
 /// Makes a container that waits for `jec start`.
 pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
@@ -81,16 +79,14 @@ pub fn prepare<'a>(
 ) -> Result<Runtime<'a>> {
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
-    let placement = match hierarchy.place(plan, global.systemd_cgroup)? {
-        Ok(placement) => Some(placement),
+    let mut runtime = Runtime::new(plan, rows, proc, Some(states));
+    match hierarchy.place(plan, global.systemd_cgroup)? {
+        Ok(placement) => runtime.placement = Some(placement),
         Err(why) => {
             refuse_device_makers(plan, &why)?;
             log::warn(&format!("no cgroup, so no limits: {why}"));
-            None
         }
-    };
-    let mut runtime = Runtime::new(plan, rows, proc, Some(states));
-    runtime.placement = placement;
+    }
     serve(&mut runtime, &args.ends)?;
     Ok(runtime)
 }
@@ -140,10 +136,8 @@ pub fn grantable(proc: BorrowedFd, has_user: bool) -> Result<u64> {
         return mask(&file::read_file(proc, c"self/status", 64 * 1024)?, "CapBnd:");
     }
     let text = file::read_file(proc, c"sys/kernel/cap_last_cap", 64)?;
-    let last: u32 = text
-        .trim()
-        .parse()
-        .map_err(|_| Error::differs("/proc/sys/kernel/cap_last_cap", "a number", &*text))?;
+    let no_number = |_| Error::differs("/proc/sys/kernel/cap_last_cap", "a number", &*text);
+    let last = text.trim().parse::<u32>().map_err(no_number)?;
     Ok(u64::MAX >> (63 - last.min(63)))
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::create::{RESTING, begin, check_terminal, end, prepare};
 use super::{machine, time};
 use crate::cgroup::{Cgroup, Hierarchy};
-use crate::cli::{Global, RunArgs};
+use crate::cli::{ContainerFlags, Global, MakingArgs, RunArgs};
 use crate::error::{Failure, Result};
 use crate::log;
 use crate::plan::Plan;
@@ -19,7 +19,11 @@ use crate::state::Status;
 use crate::sys::Recorder;
 
 /// The rows of a container that never rests, so that nobody has to open its gate.
-const FOREGROUND: [Command; 4] = [Command::Create, Command::Each, Command::Start, Command::Program];
+pub const FOREGROUND: [Command; 4] =
+    [Command::Create, Command::Each, Command::Start, Command::Program];
+
+/// What is asked for: what makes the container, how it is made, and whether jec leaves it then.
+pub type Asked<'a> = (&'a ContainerFlags, &'a MakingArgs, bool);
 
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
@@ -29,7 +33,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
-    let plan = plan(args, &hierarchy, &proc)?;
+    let plan = plan((&args.container, &args.making, args.detach), &hierarchy, &proc)?;
+    time::refuse_other_clocks(args, &plan)?;
     let making = rows(&plan, if args.detach { &RESTING } else { &FOREGROUND });
     let mut runtime = prepare(global, &plan, &making, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
@@ -61,21 +66,21 @@ fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
 }
 
 /// From a bundle, or from the spec that the flags stand for: one path from here on.
-fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Plan> {
+pub fn plan(asked: Asked, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Plan> {
+    let (container, making, detach) = asked;
     let from = working_directory()?;
-    let target = Target::find(&args.container, args.making.bundle.as_deref(), &from)?;
+    let target = Target::find(container, making.bundle.as_deref(), &from)?;
     let mut plan = if let Target::Bundle { id, directory } = &target {
         Plan::from_bundle(id, directory)?
     } else {
-        let machine = machine(&args.container, hierarchy)?;
-        let spec = flags::spec(&args.container, &target, &machine)?;
+        let machine = machine(container, hierarchy)?;
+        let spec = flags::spec(container, &target, &machine)?;
         let text = flags::json(&spec)?;
-        let id = args.container.name.as_deref().unwrap_or(&machine.id);
+        let id = container.name.as_deref().unwrap_or(&machine.id);
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
-    args.making.apply(&mut plan, proc.as_fd())?;
-    time::refuse_other_clocks(args, &plan)?;
-    check_terminal(&mut plan.process, args.detach, &args.making.ends)?;
+    making.apply(&mut plan, proc.as_fd())?;
+    check_terminal(&mut plan.process, detach, &making.ends)?;
     Ok(plan)
 }
 

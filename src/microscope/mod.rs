@@ -21,6 +21,7 @@ mod lines;
 mod mounts;
 mod names;
 mod observer;
+pub mod plan;
 mod state;
 
 use std::convert::Infallible;
