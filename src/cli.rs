@@ -28,7 +28,7 @@ pub use later::Later;
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
     after_help = "For engines, too: list, ps, pause, resume, update, events, features
-Start here: jec run (a shell in a container made from this machine's own /usr)",
+Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
@@ -77,6 +77,7 @@ pub enum Command {
     /// Run a command in a new container, and remove the container at its end
     Run(Later<RunArgs>),
     /// Show what the same flags of `jec run` would do, stage by stage, and why
+    #[command(hide = true)]
     Plan(Later<PlanArgs>),
     /// Print the config.json that the same flags of `jec run` stand for
     Spec(Later<SpecArgs>),
