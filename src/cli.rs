@@ -151,9 +151,26 @@ pub struct RunArgs {
     /// What --time tells, as JSON
     #[arg(long, requires = "time")]
     pub json: bool,
+    /// Where to rest.
+    #[command(flatten)]
+    pub stop: StopArgs,
     /// What makes the container.
     #[command(flatten)]
     pub container: ContainerFlags,
+}
+
+/// Where the making of a container rests, and who made it gets a shell in that process.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Rest before STAGE: a shell in that process, as it is then; `exit 1` abandons
+    #[arg(long, value_name = "STAGE")]
+    pub stop_before: Option<String>,
+    /// Rest after STAGE
+    #[arg(long, value_name = "STAGE")]
+    pub stop_after: Option<String>,
+    /// Rest before each stage
+    #[arg(long)]
+    pub step: bool,
 }
 
 /// `jec plan`
@@ -307,7 +324,8 @@ pub struct InitArgs {
 pub fn makes_a_process(line: &[OsString]) -> bool {
     let is = |word: &OsString, w: &&str| word.to_string_lossy().split('=').next() == Some(*w);
     let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| is(word, w)));
-    has(&["run", "create", "exec"]) && !has(&["--explain", "--trace", "--help", "-h"])
+    let seen = ["--explain", "--trace", "--stop-before", "--stop-after", "--step", "--help", "-h"];
+    has(&["run", "create", "exec"]) && !has(&seen)
 }
 
 /// Parses a whole command line, the program's name included.

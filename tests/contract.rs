@@ -210,7 +210,11 @@ fn is_function(line: &str) -> bool {
 /// A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them; a line [`ON_ITS_BEHALF`] is its own, wherever.
 const BUDGETS: [(&str, usize, &[&str]); 8] = [
-    ("the microscope", 1800, &["src/microscope", "src/sys/board.rs", "src/sys/trace.rs"]),
+    (
+        "the microscope",
+        2110,
+        &["src/microscope", "src/sys/board.rs", "src/sys/rest.rs", "src/sys/trace.rs"],
+    ),
     ("the command line", 2530, &["src/cli", "src/plan/flags"]),
     ("reading config.json", 1546, &["src/plan/config"]),
     (

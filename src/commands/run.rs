@@ -9,6 +9,7 @@ use crate::cgroup::{Cgroup, Hierarchy};
 use crate::cli::{ContainerFlags, Global, MakingArgs, RunArgs};
 use crate::error::{Failure, Result};
 use crate::log;
+use crate::microscope::stop;
 use crate::plan::Plan;
 use crate::plan::flags::{self, Target, working_directory};
 use crate::relay;
@@ -28,6 +29,7 @@ pub type Asked<'a> = (&'a ContainerFlags, &'a MakingArgs, bool);
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
+    stop::open(&args.stop)?;
     let proc = begin(args.making.explain, args.making.trace.as_deref(), args.making.preserve_fds)?;
     Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
@@ -36,6 +38,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     let plan = plan((&args.container, &args.making, args.detach), &hierarchy, &proc)?;
     time::refuse_other_clocks(args, &plan)?;
     let making = rows(&plan, if args.detach { &RESTING } else { &FOREGROUND });
+    stop::refuse_absent(&args.stop, &making)?;
     let mut runtime = prepare(global, &plan, &making, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args);
