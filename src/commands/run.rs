@@ -71,8 +71,7 @@ fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
 /// From a bundle, or from the spec that the flags stand for: one path from here on.
 pub fn plan(asked: Asked, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Plan> {
     let (container, making, detach) = asked;
-    let from = working_directory()?;
-    let target = Target::find(container, making.bundle.as_deref(), &from)?;
+    let target = Target::find(container, making.bundle.as_deref(), &working_directory()?)?;
     let mut plan = if let Target::Bundle { id, directory } = &target {
         Plan::from_bundle(id, directory)?
     } else {
@@ -90,8 +89,7 @@ pub fn plan(asked: Asked, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<P
 /// A program that the kernel killed for want of memory cannot say so itself.
 fn out_of_memory(runtime: &Runtime) -> Result<()> {
     if runtime.cgroup.as_ref().map_or(Ok(0), Cgroup::oom_kills)? > 0 {
-        let limits = &runtime.plan.cgroup.limits;
-        let limit = limits.iter().find(|(file, _)| file == "memory.max");
+        let limit = runtime.plan.cgroup.limits.iter().find(|(file, _)| file == "memory.max");
         let bytes = limit.and_then(|(_, value)| value.parse().ok());
         let limit = bytes.map_or(String::new(), |bytes| format!(", limit {}", human(bytes)));
         log::warn(&format!("killed: out of memory{limit}"));
