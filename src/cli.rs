@@ -19,6 +19,8 @@ pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
 pub use later::Later;
 
+use crate::skip::{self, Skipped};
+
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
 #[command(
@@ -145,6 +147,11 @@ pub struct RunArgs {
     /// Remove the container at its end: what jec does anyway without --keep
     #[arg(long, conflicts_with = "keep")]
     pub rm: bool,
+    /// Leave stages out, to see what they are for; a warning says what is open then, e.g.
+    /// seccomp,no-new-privs. Not together with what engines say
+    #[arg(long, value_name = "STAGE[,…]", value_delimiter = ',', value_parser = skip::stage)]
+    #[arg(conflicts_with_all = ["detach", "console_socket", "pidfd_socket"])]
+    pub skip: Vec<Skipped>,
     /// Print at the end what each step took, from when jec runs from its sealed copy
     #[arg(long)]
     pub time: bool,
@@ -202,24 +209,32 @@ pub struct PlanArgs {
     pub container: ContainerFlags,
 }
 
-/// What `create` and `run` take beside the configuration.
+/// What every command takes that makes a process.
 #[derive(Debug, Args)]
-pub struct MakingArgs {
+pub struct BeginArgs {
     /// Print each step and its system calls while they happen
     #[arg(long)]
     pub explain: bool,
     /// Write each call, and what it changes in the kernel's state, to FILE as lines of JSON
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Let the program have N descriptors above 2 as well
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub preserve_fds: u32,
+}
+
+/// What `create` and `run` take beside the configuration.
+#[derive(Debug, Args)]
+pub struct MakingArgs {
+    /// What comes first.
+    #[command(flatten)]
+    pub begin: BeginArgs,
     /// Take the container from DIR/config.json; TARGET is then its id [default: .]
     #[arg(short, long, value_name = "DIR")]
     pub bundle: Option<PathBuf>,
     /// Where to tell of its process.
     #[command(flatten)]
     pub ends: EndsArgs,
-    /// Let the program have N descriptors above 2 as well
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub preserve_fds: u32,
     /// Where the root of this machine is an initramfs: MS_MOVE and chroot instead of pivot_root
     #[arg(long)]
     pub no_pivot: bool,
@@ -320,12 +335,13 @@ pub struct InitArgs {
 }
 
 /// Whether the line may be a command that makes a process; by its words alone, so it may also be
-/// something else. With `--explain` and `--trace` it is not: sealing is to be seen then.
+/// something else. With `--explain` and `--trace` it is not: sealing is to be seen then; nor with
+/// `--skip`: that may be what is left out.
 pub fn makes_a_process(line: &[OsString]) -> bool {
     let is = |word: &OsString, w: &&str| word.to_string_lossy().split('=').next() == Some(*w);
     let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| is(word, w)));
-    let seen = ["--explain", "--trace", "--stop-before", "--stop-after", "--step", "--help", "-h"];
-    has(&["run", "create", "exec"]) && !has(&seen)
+    let seen = ["--explain", "--trace", "--skip", "--stop-before", "--stop-after", "--step"];
+    has(&["run", "create", "exec"]) && !has(&seen) && !has(&["--help", "-h"])
 }
 
 /// Parses a whole command line, the program's name included.

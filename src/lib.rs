@@ -37,6 +37,7 @@ pub mod microscope;
 pub mod plan;
 pub mod relay;
 pub mod sides;
+pub mod skip;
 pub mod stages;
 pub mod state;
 pub mod sys;

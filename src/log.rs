@@ -27,6 +27,11 @@ pub fn open(global: &Global) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is a log file: whoever asks for one is most likely an engine.
+pub fn is_open() -> bool {
+    LOG.get().is_some()
+}
+
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }

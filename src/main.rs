@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     if cli::makes_a_process(&line) {
         // To parse the line costs 0.2 ms, and to be sealed is to begin anew: so it comes first.
         // Where it fails, it fails again when there is a log to tell it to.
-        drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc)));
+        drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc, &[])));
     }
     let cli = cli::parse(line).unwrap_or_else(|error| error.exit());
     let result = log::open(&cli.global).map_err(Into::into).and_then(|()| run(&cli));

@@ -209,14 +209,14 @@ fn is_function(line: &str) -> bool {
 /// runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them; a line [`ON_ITS_BEHALF`] is its own, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 8] = [
+const BUDGETS: [(&str, usize, &[&str]); 9] = [
     (
         "the microscope",
-        2110,
+        2114,
         &["src/microscope", "src/sys/board.rs", "src/sys/rest.rs", "src/sys/trace.rs"],
     ),
-    ("the command line", 2530, &["src/cli", "src/plan/flags"]),
-    ("reading config.json", 1546, &["src/plan/config"]),
+    ("the command line", 2536, &["src/cli", "src/plan/flags"]),
+    ("reading config.json", 1547, &["src/plan/config"]),
     (
         "explaining",
         600,
@@ -231,7 +231,7 @@ const BUDGETS: [(&str, usize, &[&str]); 8] = [
     ),
     (
         "what engines ask for",
-        521,
+        524,
         &[
             "src/log.rs",
             "src/cgroup/watch.rs",
@@ -244,6 +244,7 @@ const BUDGETS: [(&str, usize, &[&str]); 8] = [
             "src/commands/update.rs",
         ],
     ),
+    ("leaving out and attacking", 120, &["src/skip.rs"]),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
     ("moving network devices", 130, &["src/sys/netlink.rs"]),
     ("the runtime", 5500, &["src/"]),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::EndsArgs;
+use super::{BeginArgs, EndsArgs};
 use crate::plan::flags::capabilities::{self, CapabilityName};
 
 /// `jec exec`
@@ -21,12 +21,9 @@ EXAMPLES:
   jec exec -d --pid-file /run/p -p p.json web      as engines do: the process object of a file"
 )]
 pub struct ExecArgs {
-    /// Print each step and its system calls while they happen
-    #[arg(long)]
-    pub explain: bool,
-    /// Write each call, and what it changes in the kernel's state, to FILE as lines of JSON
-    #[arg(long, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
+    /// What comes first.
+    #[command(flatten)]
+    pub begin: BeginArgs,
     /// Take the process from FILE: an object like "process" of config.json
     #[arg(short, long, value_name = "FILE", conflicts_with = "command")]
     pub process: Option<PathBuf>,
@@ -64,9 +61,6 @@ pub struct ExecArgs {
     /// Its SELinux label [default: that of process 1]
     #[arg(long, value_name = "LABEL", conflicts_with = "process")]
     pub process_label: Option<String>,
-    /// Let it have N descriptors above 2 as well
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub preserve_fds: u32,
     /// Put it into the cgroup PATH below the container's [default: that of process 1]
     #[arg(long, value_name = "PATH", value_parser = cgroup)]
     pub cgroup: Option<String>,

@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use super::open_proc;
 use crate::cgroup::Hierarchy;
-use crate::cli::{CreateArgs, EndsArgs, Global, MakingArgs};
+use crate::cli::{BeginArgs, CreateArgs, EndsArgs, Global, MakingArgs};
 use crate::error::{Error, Failure, Result, ensure};
 use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
+use crate::skip::{Skipped, names};
 use crate::stages::Command::{self, Create, Each, Open, Program, Rest, Start};
 use crate::stages::Stage;
 use crate::stages::capabilities::mask;
@@ -23,9 +24,12 @@ use crate::{log, microscope};
 /// The rows of a container that rests between create and start: init walks them all.
 pub const RESTING: [Command; 6] = [Create, Each, Rest, Open, Start, Program];
 
+/// How a command ends: its exit status, or what failed.
+pub type Outcome = Result<u8, Failure>;
+
 /// Makes a container that waits for `jec start`.
-pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
-    let proc = begin(args.making.explain, args.making.trace.as_deref(), args.making.preserve_fds)?;
+pub fn run(global: &Global, args: &CreateArgs) -> Outcome {
+    let proc = begin(&args.making.begin, &[])?;
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
@@ -44,26 +48,25 @@ pub fn run(global: &Global, args: &CreateArgs) -> Result<u8, Failure> {
 }
 
 /// What every command that makes a process begins with. The last time this returns, jec is sealed.
-pub fn begin(explain: bool, trace: Option<&Path>, preserved: u32) -> Result<Rc<OwnedFd>, Failure> {
+pub fn begin(how: &BeginArgs, skip: &[Skipped]) -> Result<Rc<OwnedFd>, Failure> {
     // Before jec itself opens anything: a number that nobody gave must not become one of ours.
-    if let Some(closed) = (3..3 + preserved).find(|fd| file::is_open(*fd).is_err()) {
+    if let Some(closed) = (3..3 + how.preserve_fds).find(|fd| file::is_open(*fd).is_err()) {
         let problem = format!("asks for descriptor {closed}, which is not open");
-        return Err(Error::config(format!("--preserve-fds {preserved}"), problem).into());
+        return Err(Error::config(format!("--preserve-fds {}", how.preserve_fds), problem).into());
     }
     // Modes are meant as written; with a umask of 0777 a user could not open what she makes.
     file::umask(0o022)?;
     let proc = open_proc()?;
-    trace.map_or(Ok(()), |path| microscope::open(path, &proc))?;
-    if explain {
+    how.trace.as_deref().map_or(Ok(()), |path| microscope::open(path, &proc))?;
+    if how.explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
-    seal(&proc)?;
-    Ok(proc)
+    seal(&proc, skip).map(|()| proc)
 }
 
 /// The rows that come before there is a plan: jec starts anew from a copy, unless it has.
-pub fn seal(proc: &Rc<OwnedFd>) -> Result<(), Failure> {
-    let plan = Plan::nothing("");
+pub fn seal(proc: &Rc<OwnedFd>, skip: &[Skipped]) -> Result<(), Failure> {
+    let plan = Plan { skipped: names(skip), ..Plan::nothing("") };
     let rows = rows(&plan, &[Command::Begin]);
     walk(&mut Runtime::new(&plan, &rows, proc.clone(), None), &rows)
 }
@@ -79,16 +82,14 @@ pub fn prepare<'a>(
 ) -> Result<Runtime<'a>> {
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
-    let mut runtime = Runtime::new(plan, rows, proc, Some(states));
-    match hierarchy.place(plan, global.systemd_cgroup)? {
-        Ok(placement) => runtime.placement = Some(placement),
-        Err(why) => {
-            refuse_device_makers(plan, &why)?;
-            log::warn(&format!("no cgroup, so no limits: {why}"));
-        }
+    let placement = hierarchy.place(plan, global.systemd_cgroup)?;
+    if let Err(why) = &placement {
+        refuse_device_makers(plan, why)?;
+        log::warn(&format!("no cgroup, so no limits: {why}"));
     }
-    serve(&mut runtime, &args.ends)?;
-    Ok(runtime)
+    let mut runtime = Runtime::new(plan, rows, proc, Some(states));
+    runtime.placement = placement.ok();
+    serve(&mut runtime, &args.ends).map(|()| runtime)
 }
 
 /// What a command that makes a process owes to its caller: to say what it passes over, to heed
@@ -121,6 +122,7 @@ pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> R
 fn refuse_device_makers(plan: &Plan, why: &str) -> Result<()> {
     const CAP_MKNOD: u64 = 1 << 27; // <linux/capability.h>
     let may_make = plan.process.capabilities.bounding & CAP_MKNOD != 0;
+    let may_make = may_make && !plan.skipped.contains(&"bounding");
     let is_safe = !may_make || plan.cgroup.devices.is_empty() || plan.namespaces.has_user();
     ensure(is_safe, || {
         let lacks = "CAP_MKNOD, linux.resources.devices: no cgroup, so nobody enforces the rules";
@@ -142,17 +144,13 @@ pub fn grantable(proc: BorrowedFd, has_user: bool) -> Result<u64> {
 }
 
 /// Walks the rows of the end, without what only set-up and waiting needed.
-pub fn end(
-    runtime: &mut Runtime,
-    ending: &[&'static Stage],
-    result: Result<u8, Failure>,
-) -> Result<u8, Failure> {
+pub fn end(runtime: &mut Runtime, ending: &[&'static Stage], result: Outcome) -> Outcome {
     runtime.let_go();
     outcome(result, walk(runtime, ending))
 }
 
 /// Of two failures the second is told last, and decides the exit status.
-pub fn outcome(result: Result<u8, Failure>, cleaned: Result<(), Failure>) -> Result<u8, Failure> {
+pub fn outcome(result: Outcome, cleaned: Result<(), Failure>) -> Outcome {
     if let (Err(first), Err(_)) = (&result, &cleaned) {
         log::error(&format!("{first}\nand cleaning up failed, too:"));
     }
@@ -173,7 +171,7 @@ impl MakingArgs {
         plan.grant_at_most(grantable(proc, plan.namespaces.has_user())?);
         plan.root.no_pivot = self.no_pivot;
         plan.process.keeps_keyring = self.no_new_keyring;
-        plan.process.preserved_fds = self.preserve_fds;
+        plan.process.preserved_fds = self.begin.preserve_fds;
         if self.no_pivot {
             log::warn("--no-pivot: the host's tree stays mounted below the container's root");
         }

@@ -22,7 +22,7 @@ use crate::sys::{Recorder, file};
 
 /// Runs it to its end, where the exit status is its own; or with `--detach` until it has started.
 pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
-    let proc = begin(args.explain, args.trace.as_deref(), args.preserve_fds)?;
+    let proc = begin(&args.begin, &[])?;
     let listening = Recorder::pause();
     let (states, container) = find(global, &args.id, &proc)?;
     let init = running(&container, args.ignore_paused)?;
@@ -65,7 +65,7 @@ fn plan(args: &ExecArgs, container: &Container, init: Child, proc: BorrowedFd) -
     plan.joins = Some(Rc::new(init.pidfd));
     plan.cgroup.path.clone_from(&args.cgroup);
     let process = &mut plan.process;
-    process.preserved_fds = args.preserve_fds;
+    process.preserved_fds = args.begin.preserve_fds;
     process.outlives_jec = args.detach;
     check_terminal(process, args.detach, &args.ends)?;
     Ok(plan)

@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::plan::flags::{self, Target, working_directory};
 use crate::relay;
 use crate::sides::Runtime;
+use crate::skip::skip;
 use crate::stages::Command;
 use crate::stages::walk::{rows, walk};
 use crate::state::Status;
@@ -30,12 +31,13 @@ pub type Asked<'a> = (&'a ContainerFlags, &'a MakingArgs, bool);
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     stop::open(&args.stop)?;
-    let proc = begin(args.making.explain, args.making.trace.as_deref(), args.making.preserve_fds)?;
+    let proc = begin(&args.making.begin, &args.skip)?;
     Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
-    let plan = plan((&args.container, &args.making, args.detach), &hierarchy, &proc)?;
+    let mut plan = plan((&args.container, &args.making, args.detach), &hierarchy, &proc)?;
+    skip(&mut plan, &args.skip, proc.as_fd())?;
     time::refuse_other_clocks(args, &plan)?;
     let making = rows(&plan, if args.detach { &RESTING } else { &FOREGROUND });
     stop::refuse_absent(&args.stop, &making)?;

@@ -63,6 +63,7 @@ const CALLS: &[(&str, &str)] = &[
     ("renameat", "olddirfd oldpath newdirfd newpath"),
     ("rt_sigaction", "signum act"),
     ("rt_sigprocmask", "how set"),
+    ("rtnetlink", "sockfd type …"),
     ("sched_setaffinity", "pid mask"),
     ("sched_setattr", "pid attr"),
     ("seccomp", "operation flags args"),

@@ -112,6 +112,7 @@ impl Plan {
             process,
             bundle,
             namespaces,
+            skipped: Vec::new(),
             joins: None,
             warnings,
         })

@@ -63,6 +63,8 @@ pub struct Plan {
     /// The container's init, whose namespaces a further process joins all at once; none: it is
     /// the container that is made.
     pub joins: Option<Rc<OwnedFd>>,
+    /// Stages that are left out (`--skip`), by their modules' names.
+    pub skipped: Vec<&'static str>,
     /// What the specification lets a runtime pass over, as long as it says so.
     pub warnings: Vec<String>,
 }

@@ -17,7 +17,7 @@ use crate::sys::{Recorder, process};
 
 /// The rows that apply to this plan, for these commands, in order.
 pub fn rows(plan: &Plan, commands: &[Command]) -> Vec<&'static Stage> {
-    let walked = |stage: &&Stage| commands.contains(&stage.command);
+    let walked = |stage: &&Stage| commands.contains(&stage.command) && plan.walks(stage);
     STAGES.iter().filter(walked).filter(|stage| (stage.when.applies)(plan)).collect()
 }
 

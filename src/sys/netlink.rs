@@ -43,6 +43,7 @@ pub struct Link {
 }
 
 /// A socket to the network namespace that this process is in.
+#[track_caller]
 pub fn open() -> Result<OwnedFd> {
     let (family, kind) = (AddressFamily::Netlink, SockType::Raw);
     let made = socket(family, kind, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute);
@@ -50,6 +51,7 @@ pub fn open() -> Result<OwnedFd> {
 }
 
 /// The same to another namespace: jec enters it, makes the socket, and returns to its own.
+#[track_caller]
 pub fn open_in(theirs: &OwnedFd, ours: &OwnedFd) -> Result<OwnedFd> {
     setns(theirs.as_fd(), CloneFlags::CLONE_NEWNET)?;
     let socket = open();
@@ -57,6 +59,7 @@ pub fn open_in(theirs: &OwnedFd, ours: &OwnedFd) -> Result<OwnedFd> {
 }
 
 /// RTM_GETLINK: every device of the namespace.
+#[track_caller]
 pub fn links(socket: BorrowedFd) -> Result<Vec<Link>> {
     let answer = request(socket, libc::RTM_GETLINK, NLM_F_DUMP, &[0; LINK]);
     let links = answer.map(|answer| answer.iter().filter_map(|link| read_link(link)).collect());
@@ -71,6 +74,7 @@ fn read_link(body: &[u8]) -> Option<Link> {
 }
 
 /// RTM_NEWLINK: the device goes into `namespace`, is called `name` there, and is up.
+#[track_caller]
 pub fn move_link(socket: BorrowedFd, index: u32, namespace: BorrowedFd, name: &CStr) -> Result<()> {
     const IFF_UP: u32 = 1;
     let target = namespace.as_raw_fd();
@@ -86,6 +90,7 @@ pub fn move_link(socket: BorrowedFd, index: u32, namespace: BorrowedFd, name: &C
 
 /// RTM_GETADDR: the addresses of a device that stay and that all the world may know
 /// (IFA_F_PERMANENT, RT_SCOPE_UNIVERSE), each in the kernel's own words.
+#[track_caller]
 pub fn addresses(socket: BorrowedFd, index: u32) -> Result<Vec<Vec<u8>>> {
     const IFA_F_PERMANENT: u8 = 0x80;
     let is_meant = |body: &Vec<u8>| {
@@ -101,6 +106,7 @@ pub fn addresses(socket: BorrowedFd, index: u32) -> Result<Vec<Vec<u8>>> {
 
 /// RTM_NEWADDR: gives the device `index`, called `name`, an address that [`addresses`] has found.
 /// The label of an address begins with the name of its device: one of an old name goes.
+#[track_caller]
 pub fn add_address(socket: BorrowedFd, index: u32, name: &CStr, address: &[u8]) -> Result<()> {
     let (fixed, rest) = address.split_at(ADDRESS.min(address.len()));
     let mut body = [&fixed[..4.min(fixed.len())], &index.to_ne_bytes()].concat();

@@ -136,16 +136,18 @@ fn devices() {
 }
 
 /// A file is hidden behind the container's /dev/null, a directory behind one
-/// empty tmpfs, which all of them share. What this kernel does not have is skipped.
+/// empty tmpfs, which all of them share where the kernel lets a mount that is nowhere
+/// be copied (Linux 6.15). What this kernel does not have is skipped.
 fn masks(with_null: bool) {
-    let empty = new_mount(c"tmpfs", RDONLY | NOSUID | NODEV | NOEXEC, &[[c"nr_inodes", c"2"]]);
+    let tmpfs = || new_mount(c"tmpfs", RDONLY | NOSUID | NODEV | NOEXEC, &[[c"nr_inodes", c"2"]]);
+    let empty = tmpfs();
     let cpus = (0..).map(|cpu| format!("sys/devices/system/cpu/cpu{cpu}"));
     let cpus = cpus.take_while(|cpu| is_directory(&c(cpu)).is_some());
     let throttles: Vec<CString> = cpus.map(|cpu| c(&(cpu + "/thermal_throttle"))).collect();
     for path in MASKED.into_iter().chain(throttles.iter().map(|path| &**path)) {
         let cover = match is_directory(path) {
             None => continue,
-            Some(true) => open_tree(empty, c"", EMPTY_PATH),
+            Some(true) => open_tree(empty, c"", EMPTY_PATH).or_else(|_| Ok(tmpfs())),
             Some(false) if with_null => open_tree(HERE, c"dev/null", 0),
             Some(false) => continue,
         };
