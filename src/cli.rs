@@ -8,6 +8,7 @@ mod container;
 mod engine;
 mod exec;
 mod later;
+mod look;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
 pub use later::Later;
+pub use look::{DiffArgs, InspectArgs};
 
 /// jec: just enough containment. A container runtime made to be read.
 #[derive(Debug, Parser)]
@@ -28,6 +30,7 @@ pub use later::Later;
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
     after_help = "For engines, too: list, ps, pause, resume, update, events, features
+For the curious: inspect, diff
 Start here: jec run (a shell in a container made from this machine's own /usr)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -113,6 +116,12 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Show the kernel's view of a running container, beside that of the host
+    #[command(hide = true)]
+    Inspect(Later<InspectArgs>),
+    /// Show what differs between two containers, processes or traces
+    #[command(hide = true)]
+    Diff(Later<DiffArgs>),
     /// Be process 1 of a container: reap orphans, pass signals on
     #[command(hide = true)]
     Init(Later<InitArgs>),
