@@ -29,8 +29,7 @@ pub use look::{DiffArgs, InspectArgs};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "For engines, too: list, ps, pause, resume, update, events, features
-For the curious: inspect, diff
+    after_help = "To look: inspect, diff. For engines: list, ps, pause, resume, update, events …
 Start here: jec run (a shell in a container made from this machine's own /usr)",
     disable_help_subcommand = true,
     subcommand_required = true,
