@@ -8,6 +8,7 @@ mod container;
 mod engine;
 mod exec;
 mod later;
+mod look;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
 pub use later::Later;
+pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 
 use crate::skip::{self, Skipped};
 
@@ -29,7 +31,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "For engines, too: list, ps, pause, resume, update, events, features
+    after_help = "To look: inspect, diff. For engines: list, ps, pause, resume, update, events …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -118,6 +120,12 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Show the kernel's view of a running container, beside that of the host
+    #[command(hide = true)]
+    Inspect(Later<InspectArgs>),
+    /// Show what differs between two containers, processes or traces
+    #[command(hide = true)]
+    Diff(Later<DiffArgs>),
     /// Be process 1 of a container: reap orphans, pass signals on
     #[command(hide = true)]
     Init(Later<InitArgs>),
@@ -162,49 +170,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub stop: StopArgs,
     /// What makes the container.
-    #[command(flatten)]
-    pub container: ContainerFlags,
-}
-
-/// Where the making of a container rests, and who made it gets a shell in that process.
-#[derive(Debug, Args)]
-pub struct StopArgs {
-    /// Rest before STAGE: a shell in that process, as it is then; `exit 1` abandons
-    #[arg(long, value_name = "STAGE")]
-    pub stop_before: Option<String>,
-    /// Rest after STAGE
-    #[arg(long, value_name = "STAGE")]
-    pub stop_after: Option<String>,
-    /// Rest before each stage
-    #[arg(long)]
-    pub step: bool,
-}
-
-/// `jec plan`
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "jec plan [FLAGS] [TARGET] [--] [COMMAND…]",
-    after_help = "EXAMPLES:
-  jec plan --memory 64M ./rootfs ls                what this would do, and why
-  jec plan --svg --bundle ./bundle box > box.svg   the same as a picture"
-)]
-pub struct PlanArgs {
-    /// How it would be made.
-    #[command(flatten)]
-    pub making: MakingArgs,
-    /// As with `jec run --detach`: the container rests between create and start
-    #[arg(short, long)]
-    pub detach: bool,
-    /// Print JSON, for programs
-    #[arg(long, group = "form")]
-    pub json: bool,
-    /// Print a picture in the language of graphviz
-    #[arg(long, group = "form")]
-    pub dot: bool,
-    /// Print a picture as SVG
-    #[arg(long, group = "form")]
-    pub svg: bool,
-    /// What would make the container.
     #[command(flatten)]
     pub container: ContainerFlags,
 }

@@ -18,12 +18,15 @@
 //! names of arguments; `names`, those of everything that has a number of its own in each run.
 
 mod calls;
+pub mod diff;
 mod facts;
 mod hosts;
+pub mod inspect;
 mod lines;
 mod mounts;
 mod names;
 mod observer;
+mod page;
 pub mod plan;
 mod state;
 pub mod stop;
