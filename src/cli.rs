@@ -8,6 +8,7 @@ mod container;
 mod engine;
 mod exec;
 mod later;
+mod look;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
 pub use later::Later;
+pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 
 use crate::skip::{self, Skipped};
 
@@ -29,8 +31,8 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "For engines, too: list, ps, pause, resume, update, events, features
-Start here: jec run (a shell in a container made from this machine's own /usr)",
+    after_help = "To look: inspect, diff. For engines: list, ps, pause, resume, update, events …
+Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
@@ -78,6 +80,9 @@ pub struct Global {
 pub enum Command {
     /// Run a command in a new container, and remove the container at its end
     Run(Later<RunArgs>),
+    /// Show what the same flags of `jec run` would do, stage by stage, and why
+    #[command(hide = true)]
+    Plan(Later<PlanArgs>),
     /// Print the config.json that the same flags of `jec run` stand for
     Spec(Later<SpecArgs>),
     /// Make a container from a bundle; its program waits for `start`
@@ -115,6 +120,12 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Show the kernel's view of a running container, beside that of the host
+    #[command(hide = true)]
+    Inspect(Later<InspectArgs>),
+    /// Show what differs between two containers, processes or traces
+    #[command(hide = true)]
+    Diff(Later<DiffArgs>),
     /// Be process 1 of a container: reap orphans, pass signals on
     #[command(hide = true)]
     Init(Later<InitArgs>),
@@ -155,6 +166,9 @@ pub struct RunArgs {
     /// What --time tells, as JSON
     #[arg(long, requires = "time")]
     pub json: bool,
+    /// Where to rest.
+    #[command(flatten)]
+    pub stop: StopArgs,
     /// What makes the container.
     #[command(flatten)]
     pub container: ContainerFlags,
@@ -291,7 +305,8 @@ pub struct InitArgs {
 pub fn makes_a_process(line: &[OsString]) -> bool {
     let is = |word: &OsString, w: &&str| word.to_string_lossy().split('=').next() == Some(*w);
     let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| is(word, w)));
-    has(&["run", "create", "exec"]) && !has(&["--explain", "--trace", "--skip", "--help", "-h"])
+    let seen = ["--explain", "--trace", "--skip", "--stop-before", "--stop-after", "--step"];
+    has(&["run", "create", "exec"]) && !has(&seen) && !has(&["--help", "-h"])
 }
 
 /// Parses a whole command line, the program's name included.
@@ -303,6 +318,7 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut cli = Cli::from_arg_matches(&matches)?;
     let flags = match &mut cli.command {
         Command::Run(run) => &mut run.container,
+        Command::Plan(plan) => &mut plan.container,
         Command::Spec(spec) => &mut spec.container,
         _ => return Ok(cli),
     };

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         Command::Run(args) => time::told(args, || commands::run::run(&cli.global, args)),
+        Command::Plan(args) => microscope::plan::run(&cli.global, args),
         Command::Spec(args) => commands::spec::run(args),
         Command::Create(args) => commands::create::run(&cli.global, args),
         Command::Start(args) => commands::start::run(&cli.global, args),
@@ -43,6 +44,8 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Events(args) => commands::events::run(&cli.global, args),
         Command::Features => commands::features::run(),
         Command::Stages(args) => commands::stages::run(args),
+        Command::Inspect(args) => commands::inspect::run(&cli.global, args),
+        Command::Diff(args) => commands::diff::run(&cli.global, args),
         Command::Init(args) => commands::init::run(args),
     }
 }

@@ -210,8 +210,19 @@ fn is_function(line: &str) -> bool {
 /// A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them; a line [`ON_ITS_BEHALF`] is its own, wherever.
 const BUDGETS: [(&str, usize, &[&str]); 9] = [
-    ("the microscope", 1279, &["src/microscope", "src/sys/board.rs", "src/sys/trace.rs"]),
-    ("the command line", 2496, &["src/cli", "src/plan/flags"]),
+    (
+        "the microscope",
+        2540,
+        &[
+            "src/microscope",
+            "src/sys/board.rs",
+            "src/sys/rest.rs",
+            "src/sys/trace.rs",
+            "src/commands/inspect.rs",
+            "src/commands/diff.rs",
+        ],
+    ),
+    ("the command line", 2570, &["src/cli", "src/plan/flags"]),
     ("reading config.json", 1547, &["src/plan/config"]),
     (
         "explaining",

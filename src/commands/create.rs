@@ -13,18 +13,16 @@ use crate::error::{Error, Failure, Result, ensure};
 use crate::plan::{Plan, Process};
 use crate::sides::Runtime;
 use crate::skip::{Skipped, names};
+use crate::stages::Command::{self, Create, Each, Open, Program, Rest, Start};
+use crate::stages::Stage;
 use crate::stages::capabilities::mask;
 use crate::stages::walk::{rows, walk};
-use crate::stages::{Command, Stage};
 use crate::state::States;
 use crate::sys::{Recorder, file, signal, terminal};
 use crate::{log, microscope};
 
 /// The rows of a container that rests between create and start: init walks them all.
-pub const RESTING: [Command; 6] = {
-    use Command::{Create, Each, Open, Program, Rest, Start};
-    [Create, Each, Rest, Open, Start, Program]
-};
+pub const RESTING: [Command; 6] = [Create, Each, Rest, Open, Start, Program];
 
 /// How a command ends: its exit status, or what failed.
 pub type Outcome = Result<u8, Failure>;
@@ -63,8 +61,7 @@ pub fn begin(how: &BeginArgs, skip: &[Skipped]) -> Result<Rc<OwnedFd>, Failure> 
     if how.explain {
         Recorder::on(terminal::copy_high(std::io::stderr().as_fd())?);
     }
-    seal(&proc, skip)?;
-    Ok(proc)
+    seal(&proc, skip).map(|()| proc)
 }
 
 /// The rows that come before there is a plan: jec starts anew from a copy, unless it has.
@@ -92,8 +89,7 @@ pub fn prepare<'a>(
     }
     let mut runtime = Runtime::new(plan, rows, proc, Some(states));
     runtime.placement = placement.ok();
-    serve(&mut runtime, &args.ends)?;
-    Ok(runtime)
+    serve(&mut runtime, &args.ends).map(|()| runtime)
 }
 
 /// What a command that makes a process owes to its caller: to say what it passes over, to heed
@@ -142,10 +138,8 @@ pub fn grantable(proc: BorrowedFd, has_user: bool) -> Result<u64> {
         return mask(&file::read_file(proc, c"self/status", 64 * 1024)?, "CapBnd:");
     }
     let text = file::read_file(proc, c"sys/kernel/cap_last_cap", 64)?;
-    let last: u32 = text
-        .trim()
-        .parse()
-        .map_err(|_| Error::differs("/proc/sys/kernel/cap_last_cap", "a number", &*text))?;
+    let no_number = |_| Error::differs("/proc/sys/kernel/cap_last_cap", "a number", &*text);
+    let last = text.trim().parse::<u32>().map_err(no_number)?;
     Ok(u64::MAX >> (63 - last.min(63)))
 }
 

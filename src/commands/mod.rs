@@ -2,10 +2,12 @@
 
 pub mod create;
 pub mod delete;
+pub mod diff;
 pub mod events;
 pub mod exec;
 pub mod features;
 pub mod init;
+pub mod inspect;
 pub mod kill;
 pub mod list;
 pub mod pause;
@@ -35,10 +37,8 @@ use crate::sys::file;
 pub fn open_proc() -> Result<Rc<OwnedFd>> {
     let proc = file::openat(file::HERE, c"/proc", file::PLACE, 0)?;
     let magic = file::filesystem_magic(proc.as_fd())?;
-    ensure(magic == PROC_SUPER_MAGIC, || {
-        let lacks = format!("/proc is no proc file system (magic {magic:#x})");
-        Error::machine(lacks, "mount -t proc proc /proc")
-    })?;
+    let lacks = || format!("/proc is no proc file system (magic {magic:#x})");
+    ensure(magic == PROC_SUPER_MAGIC, || Error::machine(lacks(), "mount -t proc proc /proc"))?;
     Ok(Rc::new(proc))
 }
 
@@ -57,8 +57,6 @@ pub fn machine(flags: &ContainerFlags, hierarchy: &Hierarchy) -> Result<Machine>
     let mut machine = Machine::look(flags, hierarchy.usable(&["memory", "pids"])?, pure)?;
     // Once sealed, jec's file has no path any more; `seal` left it as the first argument.
     let first = std::env::args_os().next().map(std::path::PathBuf::from);
-    if let Some(path) = first.filter(|path| path.is_absolute()) {
-        machine.binary = path;
-    }
+    machine.binary = first.filter(|path| path.is_absolute()).unwrap_or(machine.binary);
     Ok(machine)
 }

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::create::{RESTING, begin, check_terminal, end, prepare};
 use super::{machine, time};
 use crate::cgroup::{Cgroup, Hierarchy};
-use crate::cli::{Global, RunArgs};
+use crate::cli::{ContainerFlags, Global, MakingArgs, RunArgs};
 use crate::error::{Failure, Result};
 use crate::log;
+use crate::microscope::stop;
 use crate::plan::Plan;
 use crate::plan::flags::{self, Target, working_directory};
 use crate::relay;
@@ -20,18 +21,26 @@ use crate::state::Status;
 use crate::sys::Recorder;
 
 /// The rows of a container that never rests, so that nobody has to open its gate.
-const FOREGROUND: [Command; 4] = [Command::Create, Command::Each, Command::Start, Command::Program];
+pub const FOREGROUND: [Command; 4] =
+    [Command::Create, Command::Each, Command::Start, Command::Program];
+
+/// What is asked for: what makes the container, how it is made, and whether jec leaves it then.
+pub type Asked<'a> = (&'a ContainerFlags, &'a MakingArgs, bool);
 
 /// Runs a container to its end, where the exit status is the program's; or with `--detach`
 /// until it has started.
 pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
+    stop::open(&args.stop)?;
     let proc = begin(&args.making.begin, &args.skip)?;
     Recorder::moment("plan", "runtime");
     // Looking at the machine and at the configuration is no stage.
     let listening = Recorder::pause();
     let hierarchy = Hierarchy::look()?;
-    let plan = plan(args, &hierarchy, &proc)?;
+    let mut plan = plan((&args.container, &args.making, args.detach), &hierarchy, &proc)?;
+    skip(&mut plan, &args.skip, proc.as_fd())?;
+    time::refuse_other_clocks(args, &plan)?;
     let making = rows(&plan, if args.detach { &RESTING } else { &FOREGROUND });
+    stop::refuse_absent(&args.stop, &making)?;
     let mut runtime = prepare(global, &plan, &making, proc, hierarchy, &args.making)?;
     Recorder::resume(listening);
     let result = live(&mut runtime, args);
@@ -62,30 +71,27 @@ fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
 }
 
 /// From a bundle, or from the spec that the flags stand for: one path from here on.
-fn plan(args: &RunArgs, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Plan> {
-    let from = working_directory()?;
-    let target = Target::find(&args.container, args.making.bundle.as_deref(), &from)?;
+pub fn plan(asked: Asked, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<Plan> {
+    let (container, making, detach) = asked;
+    let target = Target::find(container, making.bundle.as_deref(), &working_directory()?)?;
     let mut plan = if let Target::Bundle { id, directory } = &target {
         Plan::from_bundle(id, directory)?
     } else {
-        let machine = machine(&args.container, hierarchy)?;
-        let spec = flags::spec(&args.container, &target, &machine)?;
+        let machine = machine(container, hierarchy)?;
+        let spec = flags::spec(container, &target, &machine)?;
         let text = flags::json(&spec)?;
-        let id = args.container.name.as_deref().unwrap_or(&machine.id);
+        let id = container.name.as_deref().unwrap_or(&machine.id);
         Plan::from_spec(id, &machine.directory, &spec, &text)?
     };
-    skip(&mut plan, &args.skip, proc.as_fd())?;
-    args.making.apply(&mut plan, proc.as_fd())?;
-    time::refuse_other_clocks(args, &plan)?;
-    check_terminal(&mut plan.process, args.detach, &args.making.ends)?;
+    making.apply(&mut plan, proc.as_fd())?;
+    check_terminal(&mut plan.process, detach, &making.ends)?;
     Ok(plan)
 }
 
 /// A program that the kernel killed for want of memory cannot say so itself.
 fn out_of_memory(runtime: &Runtime) -> Result<()> {
     if runtime.cgroup.as_ref().map_or(Ok(0), Cgroup::oom_kills)? > 0 {
-        let limits = &runtime.plan.cgroup.limits;
-        let limit = limits.iter().find(|(file, _)| file == "memory.max");
+        let limit = runtime.plan.cgroup.limits.iter().find(|(file, _)| file == "memory.max");
         let bytes = limit.and_then(|(_, value)| value.parse().ok());
         let limit = bytes.map_or(String::new(), |bytes| format!(", limit {}", human(bytes)));
         log::warn(&format!("killed: out of memory{limit}"));

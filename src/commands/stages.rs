@@ -83,7 +83,8 @@ fn object(stage: &Stage) -> Value {
     })
 }
 
-fn unknown(name: &str) -> Error {
+/// There is no such stage.
+pub fn unknown(name: &str) -> Error {
     let is_near = |known: &&str| known.contains(name) || name.contains(known);
     let near: Vec<_> = STAGES.iter().map(|stage| stage.name).filter(is_near).collect();
     let hint = match &*near {

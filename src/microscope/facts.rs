@@ -52,7 +52,7 @@ const STATUS: [(&str, &str); 16] = [
 ];
 
 /// Links in /proc/PID/ns.
-const NAMESPACES: [&str; 10] = [
+pub const NAMESPACES: [&str; 10] = [
     "cgroup",
     "ipc",
     "mnt",
@@ -93,12 +93,18 @@ impl Eye {
         Self { proc, lifeline, hosts: Hosts::default() }
     }
 
+    /// Looks once, for nobody's trace.
+    pub fn new_for_now(proc: Rc<OwnedFd>) -> Self {
+        Self { proc, lifeline: None, hosts: Hosts::default() }
+    }
+
     /// The version of the kernel.
     pub fn kernel(&self) -> String {
         self.read("sys/kernel/osrelease").unwrap_or_default().trim().into()
     }
 
-    fn read(&self, path: &str) -> Result<String> {
+    /// The text of a file of /proc.
+    pub fn read(&self, path: &str) -> Result<String> {
         file::read_file(self.proc.as_fd(), &CString::new(path)?, 4 << 20)
     }
 

@@ -11,17 +11,25 @@
 //! border the process that works waits until the observer has looked. The observer keeps the
 //! privileges of whoever called jec, so it sees even what happens behind the filter, up to execve.
 //!
+//! Beside it: [`plan`], what would be done before anything is, and [`stop`], a shell in the
+//! process that works, between two stages.
+//!
 //! Read `observer`, which writes the `lines`; `state` and `facts`, what is looked at; `calls`, the
 //! names of arguments; `names`, those of everything that has a number of its own in each run.
 
 mod calls;
+pub mod diff;
 mod facts;
 mod hosts;
+pub mod inspect;
 mod lines;
 mod mounts;
 mod names;
 mod observer;
+mod page;
+pub mod plan;
 mod state;
+pub mod stop;
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -47,8 +55,7 @@ const NAME: &CStr = c"jec:[TRACE]";
 pub fn open(path: &Path, proc: &Rc<OwnedFd>) -> Result<()> {
     // Sealed, jec begins anew, and goes on with the same trace. Only then its file is the root of
     // a mount of its own, or one in memory.
-    let own = file::readlinkat(proc.as_fd(), c"self/exe")?;
-    let goes_on = own.as_bytes() == b"/" || own.as_bytes().starts_with(b"/memfd:jec");
+    let goes_on = is_sealed(proc)?;
     let how = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
     let how = if goes_on { how } else { how | OFlag::O_TRUNC };
     let path = CString::new(path.as_os_str().as_bytes())?;
@@ -71,6 +78,12 @@ pub fn open(path: &Path, proc: &Rc<OwnedFd>) -> Result<()> {
     std::mem::forget(held);
     Recorder::trace(true);
     Ok(())
+}
+
+/// Whether this process runs from the copy that `seal` has made.
+fn is_sealed(proc: &Rc<OwnedFd>) -> Result<bool> {
+    let own = file::readlinkat(proc.as_fd(), c"self/exe")?;
+    Ok(own.as_bytes() == b"/" || own.as_bytes().starts_with(b"/memfd:jec"))
 }
 
 /// The whole life of the observer.
@@ -96,6 +109,7 @@ fn leave(observer: &Observer, proc: &Rc<OwnedFd>) -> Result<()> {
 
 /// The end: all that was told is in the file when this returns.
 pub fn end(code: u8) {
+    stop::end();
     if Recorder::is_on() && board::board().is_some() && !trace::end(code) {
         log::warn("--trace: the file could not be written to its end");
     }

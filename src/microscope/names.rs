@@ -12,9 +12,16 @@ pub struct Names {
     processes: Vec<(i32, String)>,
     numbered: HashMap<(String, String), usize>,
     counts: HashMap<String, usize>,
+    /// Numbers stay as they are.
+    raw: bool,
 }
 
 impl Names {
+    /// For a look at one moment, in which a number tells more than a count.
+    pub fn raw() -> Self {
+        Self { raw: true, ..Self::default() }
+    }
+
     /// This process is called so.
     pub fn process(&mut self, pid: i32, name: &str) {
         self.processes.push((pid, name.into()));
@@ -34,6 +41,9 @@ impl Names {
     }
 
     fn count(&mut self, kind: &str, number: &str) -> usize {
+        if self.raw {
+            return number.parse().unwrap_or_default();
+        }
         let last = self.counts.entry(kind.into()).or_default();
         *self.numbered.entry((kind.into(), number.into())).or_insert_with(|| {
             *last += 1;

@@ -68,7 +68,8 @@ impl States {
     }
 }
 
-fn differences(was: &Facts, is: &Facts) -> Vec<Difference> {
+/// The keys whose values are not the same.
+pub fn differences(was: &Facts, is: &Facts) -> Vec<Difference> {
     let keys: BTreeSet<_> = was.keys().chain(is.keys()).collect();
     let both = keys.into_iter().map(|key| (key.clone(), was.get(key), is.get(key)));
     let differ = both.filter(|(_, was, is)| was != is);

@@ -38,7 +38,7 @@ pub fn walk<P: Process>(side: &mut P, rows: &[&'static Stage]) -> Result<(), Fai
             arrived = true;
             side.arrive().map_err(place)?;
         }
-        run(side).map_err(place)?;
+        crate::microscope::stop::around(stage, rows, || run(side)).map_err(place)?;
         if rows.get(at + 1).is_some_and(foreign) {
             side.baton().pass().map_err(place)?;
         }

@@ -207,6 +207,22 @@ pub fn uname() -> Result<(String, String)> {
     record_as("uname", format_args!(""), names, |_| 0)
 }
 
+/// The user id that made the user namespace to which this namespace belongs (ioctl_nsfs(2)).
+pub fn namespace_owner(namespace: BorrowedFd) -> Result<u32> {
+    // linux/nsfs.h: _IO(0xb7, 1), _IO(0xb7, 4)
+    const NS_GET_USERNS: libc::Ioctl = 0xb701;
+    const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
+    let fd = namespace.as_raw_fd();
+    // SAFETY: only numbers are passed; the descriptor that comes back is ours alone.
+    let user = unsafe { descriptor(libc::ioctl(fd, NS_GET_USERNS)) };
+    let user = record_fd("ioctl", format_args!("{fd}, NS_GET_USERNS"), user)?;
+    let mut uid = 0_u32;
+    // SAFETY: the kernel writes one number of this size.
+    let result = unsafe { libc::ioctl(user.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) };
+    record("ioctl", format_args!("{fd}, NS_GET_OWNER_UID"), Errno::result(result))?;
+    Ok(uid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

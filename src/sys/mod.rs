@@ -22,6 +22,7 @@ pub mod netlink;
 pub mod process;
 pub mod program;
 mod record;
+pub mod rest;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;

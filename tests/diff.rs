@@ -1,0 +1,52 @@
+//! `jec diff`: two runs of one thing are equal, and what is changed is what differs.
+
+mod common;
+
+use common::World;
+use serde_json::Value;
+
+fn differences(world: &World, a: &str, b: &str, code: i32) -> Vec<Value> {
+    let told = world.tell(&["diff", "--json", a, b]);
+    assert_eq!(told.code, code, "{}{}", told.out, told.err);
+    let found: Value = serde_json::from_str(&told.out).expect("JSON");
+    found["differences"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn a_read_only_root_is_one_difference_and_two_equal_runs_none() {
+    let world = World::new();
+    let rootfs = world.rootfs().to_string_lossy().into_owned();
+    let words = ["--hostname", "box", &rootfs, "sleep", "60"];
+    // Two of the standard streams are pipes of the test, which are counted by kind.
+    let first = world.hold(&words);
+    let second = world.hold(&words);
+    let third = world.hold(&[&["--read-only"], &words[..]].concat());
+    let [a, b, c] = [&first, &second, &third].map(|held| format!("pid:{}", held.pid));
+    let without_cgroup = |list: Vec<Value>| -> Vec<String> {
+        let keys = list.iter().map(|one| one["key"].as_str().expect("a key").to_owned());
+        keys.filter(|key| key != "cgroup").collect()
+    };
+    let told = world.tell(&["diff", "--json", &a, &b]);
+    let found: Value = serde_json::from_str(&told.out).expect("JSON");
+    let equal = without_cgroup(found["differences"].as_array().expect("a list").clone());
+    assert!(equal.is_empty(), "{equal:?}");
+    assert_eq!(without_cgroup(differences(&world, &a, &c, 1)), ["mount./"]);
+    assert!(differences(&world, &a, &a, 0).is_empty());
+    for held in [first, second, third] {
+        held.wait_after_kill();
+    }
+    world.assert_clean();
+}
+
+#[test]
+fn two_stages_of_a_trace_differ_by_what_was_done_between_them() {
+    let world = World::new();
+    let rootfs = world.rootfs().to_string_lossy().into_owned();
+    let trace = world.path("trace").to_string_lossy().into_owned();
+    world.run(&["--trace", &trace, "--hostname", "box", &rootfs, "true"]).ok();
+    let (before, after) = (format!("{trace}#pivot-root"), format!("{trace}#kernel-params"));
+    let found = differences(&world, &before, &after, 1);
+    assert!(found.iter().any(|one| one["key"] == "hostname" && one["b"] == "box"), "{found:?}");
+    world.tell(&["diff", &trace, &trace]).ok();
+    world.tell(&["diff", &trace, &format!("{trace}#nothing")]).fails(2, &["no stage"]);
+}
