@@ -97,6 +97,33 @@ fn jec_keeps_its_arguments_and_its_environment() {
     }
 }
 
+/// src/sys/begin: not even the C library's own beginning comes before it, and nothing comes twice.
+#[test]
+fn it_begins_anew_before_its_c_library_begins() {
+    let world = World::new();
+    let rootfs = world.rootfs();
+    let mut command = world.jec();
+    command.env("MINE", "7 8").args(["run", "-e", "MINE"]).arg(&rootfs);
+    command.args(["sh", "-c", "printf '%s|' \"$MINE\" \"$@\"", "sh", "", "c d"]);
+    command.stdout(File::create(world.path("out")).expect("a file")).stderr(Stdio::null());
+    let mut calls = Vec::new();
+    let traced = trace(command, Duration::from_secs(60), |call| {
+        if call.role == JEC {
+            calls.push(call.number);
+        }
+        Act::Go
+    });
+    assert_eq!(traced.code, 0);
+    let is_there = |number: i64| calls.iter().position(|call| *call == number).expect("the call");
+    let begun = is_there(libc::SYS_execveat);
+    assert!(begun < is_there(libc::SYS_brk), "{calls:?}");
+    let copied = if is_root() { libc::SYS_open_tree } else { libc::SYS_memfd_create };
+    assert!(is_there(copied) < begun, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| **call == libc::SYS_execveat).count(), 1);
+    assert_eq!(world.said(), "7 8||c d|");
+    world.assert_clean();
+}
+
 #[test]
 fn a_jec_that_cannot_be_sealed_does_not_run() {
     let world = World::new();
