@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use jec::cli::{self, Cli, Command};
-use jec::commands::create::seal;
-use jec::commands::{self, open_proc, time};
+use jec::commands::{self, create::seal, open_proc, time};
 use jec::error::Failure;
 use jec::{log, microscope};
 
@@ -44,6 +43,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Events(args) => commands::events::run(&cli.global, args),
         Command::Features => commands::features::run(),
         Command::Stages(args) => commands::stages::run(args),
+        Command::Tour(args) => microscope::tour::run(args),
         Command::Inspect(args) => commands::inspect::run(&cli.global, args),
         Command::Diff(args) => commands::diff::run(&cli.global, args),
         Command::Init(args) => commands::init::run(args),
