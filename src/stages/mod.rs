@@ -172,7 +172,8 @@ const NAMESPACES: &str = "II Namespaces";
 const ROOT: &str = "III The root";
 const PROCESS: &str = "IV The process";
 const START: &str = "V Start";
-const END: &str = "VI The end";
+/// The part of the life that cannot be abandoned.
+pub const END: &str = "VI The end";
 
 const ALWAYS: When = when("always", |_| true);
 const TERMINAL: When = when("process.terminal", |plan| plan.process.terminal);
