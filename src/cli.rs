@@ -299,16 +299,6 @@ pub struct InitArgs {
     pub command: Vec<OsString>,
 }
 
-/// Whether the line may be a command that makes a process; by its words alone, so it may also be
-/// something else. With `--explain` and `--trace` it is not: sealing is to be seen then; nor with
-/// `--skip`: that may be what is left out.
-pub fn makes_a_process(line: &[OsString]) -> bool {
-    let is = |word: &OsString, w: &&str| word.to_string_lossy().split('=').next() == Some(*w);
-    let has = |words: &[&str]| line.iter().skip(1).any(|word| words.iter().any(|w| is(word, w)));
-    let seen = ["--explain", "--trace", "--skip", "--stop-before", "--stop-after", "--step"];
-    has(&["run", "create", "exec"]) && !has(&seen) && !has(&["--help", "-h"])
-}
-
 /// Parses a whole command line, the program's name included.
 ///
 /// The error prints itself (`exit`), `--help` and `--version` included.

@@ -8,7 +8,7 @@
 //! process, the keeper, waits for nothing but jec's end.
 
 use std::collections::VecDeque;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stdin};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -53,10 +53,9 @@ impl Terminal {
         let (_, mut received) = socket::receive(ours.as_fd())?;
         let master = needed(received.pop(), "the console's descriptor")?;
         terminal::set_nonblocking(master.as_fd())?;
-        let has_user = std::io::stdin().is_terminal();
         let terminal = Self {
             master,
-            user: has_user.then(UserTerminal::raw).transpose()?,
+            user: stdin().is_terminal().then(UserTerminal::raw).transpose()?,
             to_program: VecDeque::new(),
             to_user: VecDeque::new(),
             input_open: true,
@@ -70,7 +69,7 @@ impl Terminal {
     /// The size of the user's terminal becomes that of the container's.
     fn resize(&self) -> Result<()> {
         if self.user.is_some() {
-            terminal::set_size(self.master.as_fd(), terminal::size()?)?;
+            terminal::set_size(self.master.as_fd(), terminal::size(stdin().as_fd())?)?;
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Terminal {
     /// From standard input to the program, as far as there is room.
     fn read_input(&mut self) {
         let mut buffer = [0; CHUNK];
-        match file::read(std::io::stdin().as_fd(), &mut buffer) {
+        match file::read(stdin().as_fd(), &mut buffer) {
             Ok(0) | Err(_) => {
                 self.input_open = false;
                 // Behind half a line Ctrl-D only sends that off; the next one is the end (termios(3), VEOF).
@@ -146,17 +145,17 @@ impl UserTerminal {
     /// The keeper restores the terminal when jec ends without having killed it. It has
     /// a session of its own, so that no key and no hang-up ends it first.
     fn raw() -> Result<Self> {
-        let modes = terminal::modes()?;
+        let modes = terminal::modes(stdin().as_fd())?;
         let jec = process::pidfd_open(std::process::id().cast_signed())?;
         let keeper = clone3(CloneFlags::empty(), None, || {
             drop(attributes::set_name(c"jec:[TERMINAL]"));
             drop(attributes::setsid());
             drop(signal::watch(&[(jec.as_fd(), READ)], None));
-            drop(terminal::set_modes(&modes));
+            drop(terminal::set_modes(stdin().as_fd(), &modes));
             exit_now(0)
         })?;
         let user = Self { modes, keeper };
-        terminal::make_raw(&user.modes)?;
+        terminal::make_raw(stdin().as_fd(), &user.modes)?;
         Ok(user)
     }
 }
@@ -164,7 +163,7 @@ impl UserTerminal {
 impl Drop for UserTerminal {
     fn drop(&mut self) {
         // A terminal that is gone (EIO) needs no restoring.
-        drop(terminal::set_modes(&self.modes));
+        drop(terminal::set_modes(stdin().as_fd(), &self.modes));
         drop(send(&self.keeper, signal::KILL).and_then(|()| process::wait(&self.keeper)));
     }
 }
@@ -236,11 +235,11 @@ fn deliver(number: i32, init: &Child, terminal: Option<&Terminal>) -> Result<()>
 /// Stopped from outside: the user gets her terminal back, and the container stops as well.
 fn pause(init: &Child, terminal: Option<&Terminal>) -> Result<()> {
     let user = terminal.and_then(|terminal| terminal.user.as_ref());
-    user.map_or(Ok(()), |user| terminal::set_modes(&user.modes))?;
+    user.map_or(Ok(()), |user| terminal::set_modes(stdin().as_fd(), &user.modes))?;
     send(init, signal::STOP)?;
     // This process, as Ctrl-Z would: until SIGCONT.
     signal::send(std::process::id().cast_signed(), signal::STOP)?;
     send(init, signal::CONTINUE)?;
-    user.map_or(Ok(()), |user| terminal::make_raw(&user.modes))?;
+    user.map_or(Ok(()), |user| terminal::make_raw(stdin().as_fd(), &user.modes))?;
     terminal.map_or(Ok(()), Terminal::resize)
 }

@@ -209,7 +209,7 @@ fn is_function(line: &str) -> bool {
 /// runtime is what happens to the plan: a weekend's reading, for which 5,500 lines are the goal.
 /// A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them; a line [`ON_ITS_BEHALF`] is its own, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 9] = [
+const BUDGETS: [(&str, usize, &[&str]); 10] = [
     (
         "the microscope",
         2540,
@@ -254,6 +254,7 @@ const BUDGETS: [(&str, usize, &[&str]); 9] = [
     ("leaving out and attacking", 120, &["src/skip.rs"]),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
     ("moving network devices", 130, &["src/sys/netlink.rs"]),
+    ("beginning before the C library", 175, &["src/sys/begin"]),
     ("the runtime", 5500, &["src/"]),
 ];
 

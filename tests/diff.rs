@@ -38,6 +38,25 @@ fn a_read_only_root_is_one_difference_and_two_equal_runs_none() {
     world.assert_clean();
 }
 
+/// A program that ends at once is looked at while it ends: what is half gone must not be told.
+#[test]
+fn a_program_that_ends_at_once_leaves_equal_traces() {
+    let world = World::new();
+    let rootfs = world.rootfs().to_string_lossy().into_owned();
+    let traces: Vec<_> = (0..12).map(|at| world.path(&format!("trace{at}"))).collect();
+    let traces: Vec<_> = traces.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    for trace in &traces {
+        world.run(&["--trace", trace, "--hostname", "box", &rootfs, "true"]).ok();
+        assert!(differences(&world, &traces[0], trace, 0).is_empty());
+        let ran =
+            world.tell(&["diff", "--json", &format!("{trace}#seccomp"), &format!("{trace}#exec")]);
+        let found: Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        let gone = |one: &&Value| one["key"] == "umask" || one["key"] == "namespace.mnt";
+        let lost = found["differences"].as_array().and_then(|all| all.iter().find(gone));
+        assert!(lost.is_none() && (ran.code == 1 || ran.err.contains("had ended")), "{lost:?}");
+    }
+}
+
 #[test]
 fn two_stages_of_a_trace_differ_by_what_was_done_between_them() {
     let world = World::new();

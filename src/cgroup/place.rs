@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_a_scope_is_for_systemd_only() {
+    fn without_cgroups_systemd_cannot_be_asked_for_a_scope() {
         let mut plan = Plan::nothing("c");
         plan.cgroup.path = Some("system.slice:jec:1".into());
         assert!(Hierarchy::Absent.place(&plan, false).unwrap().is_err());

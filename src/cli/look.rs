@@ -21,8 +21,8 @@ pub struct InspectArgs {
 /// `jec diff`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A and B: the id of a container, pid:NUMBER, a file that --trace wrote (its last state), or
-FILE#STAGE (the state after that stage). Numbers of namespaces, sockets and processes are
+    after_help = "A and B: the id of a container, pid:NUMBER, a file that --trace wrote (its state before
+execve), or FILE#STAGE (the state after that stage). Numbers of namespaces, sockets and processes are
 replaced by names; times and what is used now are left out.
 Exit status: 0 nothing differs, 1 something does, 2 trouble."
 )]

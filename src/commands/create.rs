@@ -112,7 +112,7 @@ pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> R
     ensure(!is_alone, || Error::config("process.terminal", problem))?;
     if process.terminal && process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.
-        process.console_size = terminal::size().ok();
+        process.console_size = terminal::size(std::io::stdin().as_fd()).ok();
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use serde_json::json;
 
+use super::inspect::running;
+use super::open_proc;
 use super::state::print;
-use super::{find, open_proc};
 use crate::cli::{DiffArgs, Global};
 use crate::error::{Error, Failure, Result};
 use crate::log;
@@ -44,8 +45,5 @@ fn facts(global: &Global, word: &str) -> Result<diff::Facts> {
     if stage.is_some() || std::path::Path::new(file).is_file() {
         return diff::of_trace(file, stage);
     }
-    let (_, container) = find(global, word, &proc)?;
-    let init = container.live_init()?;
-    let init = init.ok_or_else(|| Error::state(word, "is not running: it has no process"))?;
-    diff::of_process(&proc, &Source { word, pid: init.pid })
+    diff::of_process(&proc, &Source { word, pid: running(global, word, &proc)? })
 }

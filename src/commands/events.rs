@@ -53,8 +53,8 @@ fn print(event: &Value) -> io::Result<()> {
 
 /// The files of the cgroup in the words of runc's types/events.go, which are those of
 /// cgroup v1: nanoseconds, memory and swap together, one entry for each disk and operation. The
-/// kernel counts memory only where the cgroup has that controller, which jec gives it with a
-/// limit: what is not counted is null, and not 0.
+/// kernel counts memory only where the cgroup has that controller: what is not counted is null,
+/// and not 0.
 fn stats(cgroup: &Cgroup) -> Result<Value> {
     let (cpu, memory) = (pairs(cgroup, c"cpu.stat")?, pairs(cgroup, c"memory.stat")?);
     let nanoseconds = |key| number(&cpu, key) * 1000;

@@ -48,7 +48,8 @@ pub fn of_process(proc: &Rc<OwnedFd>, source: &Source) -> Result<Facts> {
     Ok(facts)
 }
 
-/// The facts of the container's process after a stage, or at the end of the trace.
+/// The facts of the container's process after a stage; without one, those with which it went
+/// into execve(2). Of the program there are facts only where it lived until somebody had looked.
 pub fn of_trace(path: &str, stage: Option<&str>) -> Result<Facts> {
     let text = file::read_file(file::HERE, &CString::new(path)?, 64 << 20)?;
     let no_trace = |why: String| Error::config(path, why);
@@ -69,9 +70,12 @@ pub fn of_trace(path: &str, stage: Option<&str>) -> Result<Facts> {
     if let Some(stage) = stage.filter(|_| !passed) {
         return Err(no_trace(format!("no stage {stage:?} in it; `jec stages` lists them")));
     }
-    let main = ["program", "init", "middle"].into_iter().find(|name| all.contains_key(*name));
-    let facts = all.remove(main.unwrap_or(&last));
-    let mut facts = facts.ok_or_else(|| no_trace("no state in it".into()))?;
+    let after_exec = stage == Some("exec");
+    let wanted: &[&str] = if after_exec { &["program"] } else { &["init", "middle", &last] };
+    let facts = wanted.iter().find_map(|name| all.remove(*name));
+    let ended = "no state of the program in it: it had ended before somebody could look";
+    let none = if after_exec { ended } else { "no state in it" };
+    let mut facts = facts.ok_or_else(|| no_trace(none.into()))?;
     facts.retain(|key, _| !LEFT_OUT.contains(&&**key));
     Ok(facts)
 }

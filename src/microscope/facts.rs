@@ -112,9 +112,6 @@ impl Eye {
     pub fn facts(&mut self, pid: i32, names: &mut Names) -> Option<Facts> {
         let status = self.read(&format!("{pid}/status")).ok()?;
         let value = |word: &str| status.lines().find_map(|line| line.strip_prefix(word));
-        if value("State:")?.trim_start().starts_with(['Z', 'X']) {
-            return None;
-        }
         let mut facts = Facts::from([("name".into(), String::new())]);
         for (word, key) in STATUS {
             facts.extend(value(word).map(|value| (key.into(), words(value))));
@@ -138,7 +135,9 @@ impl Eye {
         self.descriptors(pid, names, &mut facts);
         self.hosts.add(&self.proc, pid, names, &mut facts);
         mounts::add(&self.read(&format!("{pid}/mountinfo")).unwrap_or_default(), names, &mut facts);
-        Some(facts)
+        // Of one that has ended meanwhile, some of it was gone already: half the truth is none.
+        let status = self.read(&format!("{pid}/status")).ok()?;
+        is_whole(&status).then_some(facts)
     }
 
     /// A link that only who may trace the process may read.
@@ -245,6 +244,13 @@ pub fn seen(found: Result<String>) -> Option<String> {
         Err(error) if error.is(Errno::ENOENT) => None,
         Err(error) => Some(format!("({:?})", Errno::from_raw(error.errno()))),
     }
+}
+
+/// Whether a process has all of what it had: descriptors are the first of it to go when it ends.
+fn is_whole(status: &str) -> bool {
+    let value = |word: &str| status.lines().find_map(|line| line.strip_prefix(word)).map(str::trim);
+    let lives = value("State:").is_some_and(|state| !state.starts_with(['Z', 'X']));
+    lives && value("FDSize:").is_some_and(|size| size != "0")
 }
 
 /// With one blank between two words.

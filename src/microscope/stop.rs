@@ -58,7 +58,7 @@ struct Terminal {
 
 impl Terminal {
     fn new() -> Result<Self> {
-        let modes = Mutex::new(rest::modes(std::io::stdin().as_fd())?);
+        let modes = Mutex::new(terminal::modes(std::io::stdin().as_fd())?);
         let master = file::openat(file::HERE, c"/dev/ptmx", OFlag::O_RDWR | OFlag::O_NOCTTY, 0)?;
         terminal::unlock(master.as_fd())?;
         let (master, slave) = (board::copy_far(master.as_fd())?, terminal::peer(master.as_fd())?);
@@ -179,7 +179,7 @@ impl Stops {
         };
         drop(std::io::stdout().flush());
         let modes = terminal.modes.lock();
-        modes.map_or(Ok(()), |modes| rest::set_modes(self.streams[0].as_fd(), &modes))
+        modes.map_or(Ok(()), |modes| terminal::set_modes(self.streams[0].as_fd(), &modes))
     }
 }
 

@@ -38,8 +38,7 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         && let Some(false) = unless(GONE, cgroup.wait_empty(Instant::now() + PATIENCE))?
     {
         let what = format!("cgroup.events of {} {PATIENCE:?} after the kill", cgroup.path);
-        let found = "populated 1: a process in it does not end";
-        return Err(Error::differs(what, "populated 0", found));
+        return Err(Error::differs(what, "populated 0", "populated 1: a process does not end"));
     }
     Ok(())
 }

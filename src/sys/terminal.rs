@@ -56,13 +56,14 @@ pub fn copy_high(fd: BorrowedFd) -> Result<OwnedFd> {
     record_fd("fcntl", format_args!("{fd}, F_DUPFD_CLOEXEC, 10"), result)
 }
 
-/// Rows and columns of the user's terminal, which is standard input (TIOCGWINSZ).
+/// Rows and columns (TIOCGWINSZ).
 #[track_caller]
-pub fn size() -> Result<(u16, u16)> {
+pub fn size(terminal: BorrowedFd) -> Result<(u16, u16)> {
+    let fd = terminal.as_raw_fd();
     let mut found = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the pointer is to a whole winsize, which the kernel fills.
-    let result = unsafe { libc::ioctl(0, libc::TIOCGWINSZ, &raw mut found) };
-    record("ioctl", format_args!("0, TIOCGWINSZ"), Errno::result(result))?;
+    let result = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut found) };
+    record("ioctl", format_args!("{fd}, TIOCGWINSZ"), Errno::result(result))?;
     Ok((found.ws_row, found.ws_col))
 }
 
@@ -76,25 +77,26 @@ pub fn set_size(terminal: BorrowedFd, (rows, columns): (u16, u16)) -> Result<()>
     record("ioctl", format_args!("{fd}, TIOCSWINSZ, {rows}x{columns}"), Errno::result(result))
 }
 
-/// The modes of the user's terminal, to be restored later.
+/// The modes, to be restored later (TCGETS).
 #[track_caller]
-pub fn modes() -> Result<Termios> {
-    record_as("ioctl", format_args!("0, TCGETS"), termios::tcgetattr(stdin()), |_| 0)
+pub fn modes(terminal: BorrowedFd) -> Result<Termios> {
+    let found = termios::tcgetattr(terminal);
+    record_as("ioctl", format_args!("{}, TCGETS", terminal.as_raw_fd()), found, |_| 0)
 }
 
-/// Restores modes.
+/// Restores modes, once all that was written has been shown (TCSETSW).
 #[track_caller]
-pub fn set_modes(modes: &Termios) -> Result<()> {
-    let result = termios::tcsetattr(stdin(), SetArg::TCSADRAIN, modes);
-    record("ioctl", format_args!("0, TCSETSW"), result)
+pub fn set_modes(terminal: BorrowedFd, modes: &Termios) -> Result<()> {
+    let result = termios::tcsetattr(terminal, SetArg::TCSADRAIN, modes);
+    record("ioctl", format_args!("{}, TCSETSW", terminal.as_raw_fd()), result)
 }
 
 /// Raw: every byte goes through as typed, Ctrl-C and Ctrl-Z too; the inner terminal acts on them.
 #[track_caller]
-pub fn make_raw(modes: &Termios) -> Result<()> {
+pub fn make_raw(terminal: BorrowedFd, modes: &Termios) -> Result<()> {
     let mut raw = modes.clone();
     termios::cfmakeraw(&mut raw);
-    set_modes(&raw)
+    set_modes(terminal, &raw)
 }
 
 /// Makes a process group the foreground one of our terminal, where we have one.

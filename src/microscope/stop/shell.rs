@@ -7,14 +7,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use nix::sys::signalfd::SignalFd;
-use nix::sys::termios::cfmakeraw;
 
 use super::{Stops, Terminal};
 use crate::error::{Error, Result};
 use crate::sides::heed;
 use crate::sys::process::{self, Child, End};
 use crate::sys::signal::{self, READ};
-use crate::sys::{attributes, file, rest, terminal};
+use crate::sys::{attributes, file, terminal};
 
 /// As much as is carried at once.
 const CHUNK: usize = 4096;
@@ -75,16 +74,14 @@ fn become_shell(stops: &Stops, prompt: &str) -> Result<()> {
 fn wait(stops: &Stops, signals: &SignalFd, child: &Child) -> Result<()> {
     let input = stops.streams[0].as_fd();
     if let Some(Terminal { modes, .. }) = &stops.terminal {
-        let modes = modes.lock().map(|modes| modes.clone());
-        let mut raw = modes.map_err(|_| Error::config("the terminal", "has no modes"))?;
-        cfmakeraw(&mut raw);
-        rest::set_modes(input, &raw)?;
+        let modes = modes.lock().map_err(|_| Error::config("the terminal", "has no modes"))?;
+        terminal::make_raw(input, &modes)?;
     }
     let mut has_input = true;
     loop {
         let mut watched = vec![(signals.as_fd(), READ), (child.pidfd.as_fd(), READ)];
         if let Some(Terminal { master, .. }) = &stops.terminal {
-            rest::copy_size(input, master.as_fd())?;
+            terminal::set_size(master.as_fd(), terminal::size(input)?)?;
             watched.push((master.as_fd(), READ));
             watched.extend(has_input.then_some((input, READ)));
         }
