@@ -3,10 +3,8 @@
 use std::process::ExitCode;
 
 use jec::cli::{self, Cli, Command};
-use jec::commands::create::seal;
-use jec::commands::{self, open_proc, time};
-use jec::error::Failure;
-use jec::{log, microscope};
+use jec::commands::{self, create::seal, open_proc, time};
+use jec::{error::Failure, log, microscope};
 
 fn main() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
@@ -46,6 +44,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Stages(args) => commands::stages::run(args),
         Command::Inspect(args) => commands::inspect::run(&cli.global, args),
         Command::Diff(args) => commands::diff::run(&cli.global, args),
+        Command::Attack(args) => jec::attacks::run(args),
         Command::Init(args) => commands::init::run(args),
     }
 }
