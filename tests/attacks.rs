@@ -49,7 +49,7 @@ attacks! {
     signal ptrace processes host_name mount_leak chroot old_root disk sysrq kernel_setting
     core_pattern release_agent fork_bomb memory_hog cpu_hog own_limit file_hog descriptor
     runtime_binary image_link below_read_only set_uid_volume set_uid_program root_file
-    user_namespace clone3 thirty_two_bit terminal keyring message_queue abstract_socket raw_socket
+    user_namespace clone3 thirty_two_bit terminal keyring message_queue pod abstract_socket raw_socket
     module clock kernel_log
 }
 

@@ -1,7 +1,6 @@
 //! Find the message queues and the shared memory by which programs of the host talk.
 //!
-//! Stopped by `join`: this container belongs to another one, and enters its ipc namespace, in which
-//! there are none. ENOENT. One that joins nothing has an ipc namespace of its own.
+//! Stopped by the ipc namespace, in which there are none but the container's own. ENOENT.
 //! See mq_overview(7), ipc_namespaces(7).
 
 use super::{Attempt, Host, Refused, Seen, when};

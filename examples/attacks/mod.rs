@@ -50,6 +50,7 @@ mod old_root;
 pub mod openings;
 #[path = "own-limit.rs"]
 mod own_limit;
+mod pod;
 mod processes;
 mod ptrace;
 #[path = "raw-socket.rs"]
@@ -129,7 +130,8 @@ pub const ATTACKS: &[Attack] = &[
     attack("thirty-two-bit", "", "seccomp", ("SIGSYS", "/proc/sys/abi/vsyscall32"), (thirty_two_bit::attack, thirty_two_bit::harm)),
     attack("terminal", "", "session", ("ENXIO", "tiocsti"), (terminal::attack, terminal::harm)),
     attack("keyring", "", "session,seccomp", ("EPERM", ""), (keyring::attack, keyring::harm)),
-    attack("message-queue", "+pod", "join", ("ENOENT", "root"), (message_queue::attack, message_queue::harm)),
+    attack("message-queue", "", "ipc-namespace", ("ENOENT", "root"), (message_queue::attack, message_queue::harm)),
+    attack("pod", "+pod", "join", ("ENOENT", "root"), (pod::attack, pod::harm)),
     attack("abstract-socket", "", "network-namespace", ("ECONNREFUSED", ""), (abstract_socket::attack, abstract_socket::harm)),
     attack("raw-socket", "", "bounding,no-new-privs", ("EPERM", ""), (raw_socket::attack, raw_socket::harm)),
     attack("module", "", "bounding,no-new-privs,seccomp", ("EPERM", "root /proc/modules"), (module::attack, module::harm)),
