@@ -41,13 +41,13 @@ pub fn lacks(needs: &str, broken: bool) -> Result<Option<String>> {
     for need in needs.split_whitespace() {
         let (is_here, reason) = match need {
             "root" => (is_root(), "needs root, for itself or for its host".into()),
-            "broken" => (broken, "needs --break-this-machine, or the lab machine".into()),
+            "broken" => (broken, "only with --break-this-machine, for a lab machine".into()),
             "cgroup1" => (has_cgroup1(), "needs cgroup v1, and the first cgroup namespace".into()),
             "disk" => (disk().is_some(), "needs a disk that the host may read".into()),
             "ids" => (is_root() || has_ids(), "needs more ids than one (/etc/subuid)".into()),
             "tiocsti" => (
                 read("/proc/sys/dev/tty/legacy_tiocsti") != "0",
-                "this kernel has closed it for all (dev.tty.legacy_tiocsti)".into(),
+                "this kernel refuses it to all (legacy_tiocsti)".into(),
             ),
             path if path.starts_with('/') => {
                 (Path::new(path).exists(), format!("this kernel has no {path}"))
