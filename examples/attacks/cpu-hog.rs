@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::{Attempt, Host, Seen, read, when};
 
-/// For two seconds.
+/// For three seconds.
 pub fn attack() -> Attempt {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(2) {
+    while begin.elapsed() < Duration::from_secs(3) {
         std::hint::spin_loop();
     }
-    Ok("two seconds of work".into())
+    Ok("three seconds of work".into())
 }
 
 /// Its share of a processor since it began, as the host counts (proc_pid_stat(5)).
@@ -23,5 +23,6 @@ pub fn harm(_: &mut Host, seen: &Seen) -> Option<String> {
     let (used, since) = (fields.get(13)? + fields.get(14)?, *fields.get(21)?);
     let now = read("/proc/uptime").split('.').next()?.parse::<u64>().ok()? * 100;
     let percent = used * 100 / now.saturating_sub(since).max(1);
-    when(percent > 45, format!("{percent} % of a processor"))
+    // Of a busy machine nobody gets all; and before it began there was jec.
+    when(percent > 30, format!("{percent} % of a processor"))
 }
