@@ -209,7 +209,7 @@ fn a_page_of_80_columns_has_the_source_the_calls_and_what_has_changed() {
     let page = [
         "no-new-privs: ",
         "src/stages/no_new_privs.rs",
-        "its 2 system calls",
+        "its system calls: 2",
         "prctl(option: PR_SET_NO_NEW_PRIVS, arg2: 1",
         "host: jec",
         "* no_new_privs",

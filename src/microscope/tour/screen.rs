@@ -71,7 +71,9 @@ impl Screen {
 
     /// Shows the page that is made for this size; all of it, where it has another size now.
     pub fn draw(&mut self, page: impl FnOnce(Rect) -> Buffer) -> Result<()> {
-        let (rows, columns) = terminal::size(stdout().as_fd())?;
+        // A terminal that nobody has told its size has none.
+        let size = terminal::size(stdout().as_fd())?;
+        let (rows, columns) = if size == (0, 0) { (24, 80) } else { size };
         let next = page(Rect::new(0, 0, columns, rows));
         let mut out = String::from("\x1b[?25l");
         if self.shown.area != next.area {
