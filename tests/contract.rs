@@ -224,7 +224,7 @@ const BUDGETS: [(&str, usize, &[&str]); 12] = [
             "src/commands/diff.rs",
         ],
     ),
-    ("sharing caches", 180, &["src/stages/resctrl", "src/plan/config/intel_rdt.rs"]),
+    ("sharing caches", 170, &["src/stages/resctrl", "src/plan/config/intel_rdt.rs"]),
     ("the command line", 2570, &["src/cli", "src/plan/flags"]),
     ("reading config.json", 1547, &["src/plan/config"]),
     (

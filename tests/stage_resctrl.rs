@@ -108,6 +108,24 @@ fn another_file_system_of_that_name_is_not_taken_for_it() {
     world.assert_clean();
 }
 
+/// As after a crash, and `umount /sys/fs/resctrl`, which ends all groups.
+#[test]
+fn groups_that_are_gone_with_resctrl_do_not_keep_a_container_from_being_deleted() {
+    if has_resctrl() {
+        skip!("resctrl is mounted");
+    }
+    let world = World::new();
+    let id = world.id("r");
+    world.create(&world.bundle("gate", for_me), &id).ok();
+    let path = world.path("state").join(&id).join("intent.json");
+    let mut intent: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(intent["groups"], json!([]));
+    intent["groups"] = json!(["x", "x/mon_groups/x"]);
+    fs::write(&path, intent.to_string()).unwrap();
+    world.delete(&["--force", &id]).ok();
+    world.assert_clean();
+}
+
 #[test]
 fn left_out_it_is_not_looked_for() {
     let world = World::new();
