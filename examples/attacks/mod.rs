@@ -123,7 +123,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("image-link", "-v HOST/volume:/vol/made HOST/image", "openat2", ("no harm", ""), (image_link::attack, image_link::harm)),
     attack("below-read-only", "-v HOST/volume:/vol:ro", "rro", ("EROFS", "root"), (below_read_only::attack, below_read_only::harm)),
     attack("set-uid-volume", "-v HOST/volume:/vol --uidmap 0:100000:65536", "user-namespace", ("no harm", "root"), (set_uid_volume::attack, set_uid_volume::harm)),
-    attack("set-uid-program", "+program -v HOST/volume:/vol --user 1000", "no-new-privs", ("EACCES", "ids"), (set_uid_program::attack, set_uid_program::harm)),
+    attack("set-uid-program", "+program -v HOST/volume:/vol --user 1000", "no-new-privs", ("EACCES", "ids suid"), (set_uid_program::attack, set_uid_program::harm)),
     attack("root-file", "-v HOST/volume:/vol --user 1000", "identity", ("EACCES", "ids"), (root_file::attack, root_file::harm)),
     attack("user-namespace", "", "seccomp", ("EPERM", ""), (user_namespace::attack, user_namespace::harm)),
     attack("clone3", "", "seccomp", ("ENOSYS", ""), (clone3::attack, clone3::harm)),
