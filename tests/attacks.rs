@@ -104,10 +104,17 @@ fn walls(attack: &Attack) {
     }
 }
 
-/// Where everybody may read the kernel's messages, no capability is asked for.
+/// Where everybody may read the kernel's messages, no capability is asked for; and the cgroup
+/// namespace is a wall only where the tree was mounted to make it one.
 fn is_no_wall(name: &str, wall: &str) -> bool {
-    let text = fs::read_to_string("/proc/sys/kernel/dmesg_restrict").unwrap_or_default();
-    name == "kernel-log" && wall != "seccomp" && text.trim() == "0"
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    match (name, wall) {
+        ("kernel-log", "bounding" | "no-new-privs") => {
+            read("/proc/sys/kernel/dmesg_restrict").trim() == "0"
+        }
+        ("own-limit", "cgroup-namespace") => !read("/proc/mounts").contains("nsdelegate"),
+        _ => false,
+    }
 }
 
 fn examples() -> PathBuf {

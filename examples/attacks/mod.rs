@@ -116,7 +116,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("fork-bomb", "--pids 64", "cgroup", ("EAGAIN", "pids"), (fork_bomb::attack, fork_bomb::harm)),
     attack("memory-hog", "--memory 64M --swap 0", "cgroup", ("SIGKILL", "memory"), (memory_hog::attack, memory_hog::harm)),
     attack("cpu-hog", "--cpus 0.2", "cgroup", ("no harm", "cpu"), (cpu_hog::attack, cpu_hog::harm)),
-    attack("own-limit", "--pids 64", "cgroup-ro", ("EROFS", "pids"), (own_limit::attack, own_limit::harm)),
+    attack("own-limit", "--pids 64", "cgroup-ro,cgroup-namespace", ("EROFS", "pids"), (own_limit::attack, own_limit::harm)),
     attack("file-hog", "--ulimit nofile=64", "limits", ("EMFILE", ""), (file_hog::attack, file_hog::harm)),
     attack("descriptor", "", "fds", ("ENOENT", ""), (descriptor::attack, descriptor::harm)),
     attack("runtime-binary", "+runtime", "seal", ("EROFS", "root"), (runtime_binary::attack, runtime_binary::harm)),
