@@ -24,6 +24,7 @@
 //! runtime specification.
 
 pub mod advice;
+pub mod attacks;
 pub mod cgroup;
 pub mod cli;
 pub mod commands;

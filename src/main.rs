@@ -1,20 +1,16 @@
 //! The command line: parse, run one command, tell how it went.
 
+// Where it begins: src/sys/begin/lib.rs.
+extern crate begin as _;
+
 use std::process::ExitCode;
 
 use jec::cli::{self, Cli, Command};
-use jec::commands::{self, create::seal, open_proc, time};
-use jec::error::Failure;
-use jec::{log, microscope};
+use jec::commands::{self, time};
+use jec::{error::Failure, log, microscope};
 
 fn main() -> ExitCode {
-    let line: Vec<_> = std::env::args_os().collect();
-    if cli::makes_a_process(&line) {
-        // To parse the line costs 0.2 ms, and to be sealed is to begin anew: so it comes first.
-        // Where it fails, it fails again when there is a log to tell it to.
-        drop(open_proc().map_err(Into::into).and_then(|proc| seal(&proc, &[])));
-    }
-    let cli = cli::parse(line).unwrap_or_else(|error| error.exit());
+    let cli = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let result = log::open(&cli.global).map_err(Into::into).and_then(|()| run(&cli));
     let code = result.unwrap_or_else(|failure| {
         log::error(&failure.to_string());
@@ -46,6 +42,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Tour(args) => microscope::tour::run(args),
         Command::Inspect(args) => commands::inspect::run(&cli.global, args),
         Command::Diff(args) => commands::diff::run(&cli.global, args),
+        Command::Attack(args) => jec::attacks::run(args),
         Command::Init(args) => commands::init::run(args),
     }
 }

@@ -16,17 +16,14 @@ use std::rc::Rc;
 
 use nix::sys::signalfd::SignalFd;
 
-use crate::cgroup;
 use crate::error::{Error, Result};
-use crate::filter;
 use crate::plan::Plan;
-use crate::stages::baton::{Baton, Word};
-use crate::stages::{Run, Stage};
+use crate::stages::{Run, Stage, baton::Baton, baton::Word};
 use crate::state::{Container, States};
-use crate::sys::attributes;
 use crate::sys::process::{Child, wait};
 use crate::sys::signal::{self, READ};
-use crate::sys::socket;
+use crate::sys::{attributes, socket};
+use crate::{cgroup, filter};
 
 /// What the walker needs of a process.
 pub trait Process: Sized {

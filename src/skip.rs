@@ -38,6 +38,7 @@ pub const CAN: &[Skipped] = &[
     skipped("user-namespace", "root inside is root of the host"),
     skipped("time-namespace", "the clocks are those of the host"),
     skipped("limits", "the resource limits are those of the host"),
+    skipped("resctrl", "nothing, but the caches and the way to memory are shared with all others"),
     skipped("session", "the caller's terminal and session keyring can be reached from inside"),
     skipped("net-devices", "nothing, but the network devices stay where they are"),
     skipped("network", "nothing, but the loopback device stays down"),
@@ -130,7 +131,7 @@ pub fn skip(plan: &mut Plan, skipped: &[Skipped], proc: BorrowedFd) -> Result<()
             "seccomp" => plan.seccomp = None,
             _ => {}
         }
-        log::warn(&red(&format!("without {name}: {open}")));
+        log::warn(&paint(&stderr(), 31, &format!("without {name}: {open}")));
     }
     // What is never dropped is still there when all five sets are read back.
     if plan.skipped.contains(&"bounding") {
@@ -139,9 +140,9 @@ pub fn skip(plan: &mut Plan, skipped: &[Skipped], proc: BorrowedFd) -> Result<()
     Ok(())
 }
 
-/// In red, where standard error has colours.
-fn red(text: &str) -> String {
+/// In a colour of ECMA-48 (31 is red), where what it is written to has colours.
+pub fn paint(to: &impl IsTerminal, colour: u8, text: &str) -> String {
     // NO_COLOR: https://no-color.org
-    let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if colour { format!("\x1b[31m{text}\x1b[0m") } else { text.into() }
+    let has_colours = to.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if has_colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.into() }
 }

@@ -1,8 +1,8 @@
 //! What is known of containers: a directory for each, below /run/jec.
 //!
 //! mkdir(2) of that directory is the lock on the id. `intent.json` is written
-//! before anything is made and never changes; `state.json` is replaced as a
-//! whole (temporary file, fsync, rename, fsync), so that a crash leaves the
+//! before anything is made and only ever gains groups of resctrl, each before it
+//! is made; `state.json` is replaced as a whole (temporary file, fsync, rename, fsync), so that a crash leaves the
 //! old one or the new one. A state that cannot be read falls back to the
 //! intent, so that `jec delete --force` always knows what to look for.
 
@@ -24,9 +24,7 @@ use crate::log;
 use crate::plan::Plan;
 use crate::sys::process::{Child, pidfd_open};
 use crate::sys::{credentials, directory, file};
-use files::{
-    NEW, boot_id, check_owner, default_root, empty, make, read, remove, replace, start_time,
-};
+use files::{NEW, boot_id, check_owner, default_root, empty, make, read, replace, start_time};
 
 /// The version of the OCI runtime specification that states claim.
 pub const OCI_VERSION: &str = "1.3.0";
@@ -66,6 +64,8 @@ pub struct Intent {
     pub created: String,
     /// The root file system, absolute.
     pub rootfs: String,
+    /// Groups of resctrl that are made for it, below its root, in their order.
+    pub groups: Vec<String>,
 }
 
 impl Intent {
@@ -163,6 +163,7 @@ impl States {
             pid_file,
             created: log::now(),
             rootfs: plan.root.path.to_string_lossy().into_owned(),
+            groups: Vec::new(),
         };
         let name = CString::new(&*plan.id)?;
         let made = file::mkdirat(self.dir.as_fd(), &name, 0o700);
@@ -208,7 +209,7 @@ impl States {
     pub fn remove(&self, container: &Container) -> Result<bool> {
         let Intent { id, pid_file, .. } = &container.intent;
         if let Some(path) = pid_file {
-            remove(file::HERE, &CString::new(container.intent.temporary(path))?, false)?;
+            file::remove(file::HERE, &CString::new(container.intent.temporary(path))?, false)?;
         }
         let Some(found) = self.directory(id)? else {
             return Ok(false);
@@ -217,7 +218,7 @@ impl States {
             return Ok(false);
         }
         empty(container.dir.as_fd())?;
-        remove(self.dir.as_fd(), &CString::new(&**id)?, true)
+        file::remove(self.dir.as_fd(), &CString::new(&**id)?, true)
     }
 
     /// The directory of this id, if there is one.
@@ -240,6 +241,12 @@ impl Container {
         replace(self.dir.as_fd(), c"state.json", &self.state)
     }
 
+    /// Writes down that a group of resctrl is going to be made.
+    pub fn intend(&mut self, group: &str) -> Result<()> {
+        self.intent.groups.push(group.into());
+        replace(self.dir.as_fd(), c"intent.json", &self.intent)
+    }
+
     /// Writes the number of init, or of a further process, into a file: beside, then renamed, so
     /// that nobody reads half a number. O_EXCL: in a directory where others may write, the
     /// temporary name could be a link of theirs.
@@ -248,7 +255,7 @@ impl Container {
         // Of further processes there may be several at a time.
         let name = if pid == self.state.pid { name } else { format!("{name}-{pid}") };
         let (path, temporary) = (CString::new(path)?, CString::new(name)?);
-        remove(file::HERE, &temporary, false)?;
+        file::remove(file::HERE, &temporary, false)?;
         let out = file::openat(file::HERE, &temporary, NEW | OFlag::O_EXCL, 0o644)?;
         file::write(out.as_fd(), pid.to_string().as_bytes())?;
         file::renameat(file::HERE, &temporary, &path)
@@ -263,7 +270,7 @@ impl Container {
     /// The lock of those who start it: of two, one does.
     pub fn lock(&self) -> Result<OwnedFd> {
         let dir = directory::open(self.dir.as_fd(), c".")?;
-        unless(&[Errno::EWOULDBLOCK], file::flock(dir.as_fd()))?
+        unless(&[Errno::EWOULDBLOCK], file::flock(dir.as_fd(), false))?
             .ok_or_else(|| Error::state(&self.intent.id, "is being started"))?;
         Ok(dir)
     }

@@ -5,8 +5,9 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 
-use common::{World, is_root, sh, with_namespace};
+use common::{Ran, World, is_root, sh, with_namespace};
 use serde_json::{Value, json};
 
 /// A directory with a file in it, on a disk that can be id-mapped (in the lab, where Linux is 6.1,
@@ -85,6 +86,48 @@ fn with_the_containers_own_map_its_root_can_write_into_a_volume_of_the_hosts_roo
     let answer = fs::metadata(volume.path().join("answer")).unwrap();
     assert_eq!((answer.uid(), answer.gid()), (0, 0), "as the host sees it");
     world.assert_clean();
+}
+
+/// Who has CAP_SYS_ADMIN in the container's user namespace only must not mount for the host.
+#[test]
+fn a_mount_made_inside_an_id_mapped_volume_does_not_reach_the_host() {
+    if !is_root() {
+        skip!("id-mapping takes root of the host");
+    }
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+    // Of the host, whose volume is a shared mount.
+    let script = |volume: &Path, then: &str| {
+        let volume = volume.display();
+        format!(
+            "mount --bind {volume} {volume} && mount --make-shared {volume} && {then}; cat /proc/self/mountinfo"
+        )
+    };
+    for options in [json!(["rbind", "idmap"]), json!(["rbind", "idmap", "rshared"])] {
+        let (world, volume) = (World::new(), volume());
+        fs::create_dir(volume.path().join("sub")).unwrap();
+        let bundle = world.bundle("mount-sources", |config| {
+            sh("mount -t tmpfs leak /tmp/sub && cat /proc/self/mountinfo")(config);
+            with_namespace(config, "user", None);
+            config["linux"]["uidMappings"] = map.clone();
+            config["linux"]["gidMappings"] = map.clone();
+            for set in ["bounding", "effective", "permitted"] {
+                config["process"]["capabilities"][set] = json!(["CAP_SYS_ADMIN"]);
+            }
+            config["mounts"][2] =
+                json!({"destination": "/tmp", "source": volume.path(), "options": options});
+        });
+        let then = script(volume.path(), &world.run_words(&bundle));
+        let seen = Ran::of({
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation", "private", "sh", "-c", &then]);
+            command
+        });
+        let seen = seen.ok().out;
+        assert!(seen.contains(" /tmp/sub "), "the mount was made: {seen}");
+        let host = format!(" {}/sub ", volume.path().display());
+        assert!(!seen.contains(&host), "{options}: {seen}");
+        world.assert_clean();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Canary, Ran, World, for_me, is_root, jec_path, sh};
+use serde_json::json;
 use trace::{Act, JEC, trace};
 
 /// The attack (CVE-2019-5736): hold the file that a process runs from, wait
@@ -95,6 +96,37 @@ fn jec_keeps_its_arguments_and_its_environment() {
     for word in ["\"MINE=7 8\"", "\"a b\"", "\"echo\",\n      \"\",\n      \"c d\""] {
         assert!(ran.out.contains(word), "{word} in {}", ran.out);
     }
+}
+
+/// src/sys/begin: not even the C library's own beginning comes before it, and nothing comes twice.
+#[test]
+fn it_begins_anew_before_its_c_library_begins() {
+    let world = World::new();
+    let bundle = world.bundle("seal", |config| {
+        for_me(config);
+        sh("printf '%s|' \"$0\" \"$1\"")(config);
+        let words = config["process"]["args"].as_array_mut().expect("a list");
+        words.extend([json!(""), json!("c d")]);
+    });
+    let mut command = world.jec();
+    command.args(["run", "-b"]).arg(&bundle).arg(world.id("b"));
+    command.stdout(File::create(world.path("out")).expect("a file")).stderr(Stdio::null());
+    let mut calls = Vec::new();
+    let traced = trace(command, Duration::from_secs(60), |call| {
+        if call.role == JEC {
+            calls.push(call.number);
+        }
+        Act::Go
+    });
+    assert_eq!(traced.code, 0);
+    let is_there = |number: i64| calls.iter().position(|call| *call == number).expect("the call");
+    let begun = is_there(libc::SYS_execveat);
+    assert!(begun < is_there(libc::SYS_brk), "{calls:?}");
+    let copied = if is_root() { libc::SYS_open_tree } else { libc::SYS_memfd_create };
+    assert!(is_there(copied) < begun, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| **call == libc::SYS_execveat).count(), 1);
+    assert_eq!(world.said(), "|c d|");
+    world.assert_clean();
 }
 
 #[test]

@@ -15,14 +15,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 
-use super::{id_map, mounts};
+use super::{id_map, mounts, propagation};
 use crate::error::Result;
 use crate::plan::{IdMap, IdMaps, MapWriter, MountKind};
 use crate::sides::Runtime;
-use crate::sys::file;
 use crate::sys::mount::{self, Change, MOUNT_ATTR_IDMAP};
-use crate::sys::process;
 use crate::sys::signal::{self, READ};
+use crate::sys::{file, process};
 
 /// Makes every id-mapped mount of the list, in its order.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
@@ -30,6 +29,8 @@ pub fn run(runtime: &mut Runtime) -> Result<()> {
         if let (Some(map), MountKind::Bind { source, recursive }) = (&mount.idmap, &mount.kind) {
             let user_namespace = namespace_for(runtime, map)?;
             let tree = mounts::bind(mount, source, *recursive)?;
+            // A copy made on the host is a peer of what is there: `propagation` does not see it.
+            propagation::cut_off(tree.as_fd(), runtime.plan)?;
             let change = Change {
                 set: MOUNT_ATTR_IDMAP,
                 user_namespace: Some(user_namespace.as_fd()),
@@ -54,8 +55,7 @@ fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
 
 /// A namespace of a process; its name is that in /proc/PID/ns.
 pub(super) fn namespace_of(proc: BorrowedFd, pid: impl Display, name: &str) -> Result<OwnedFd> {
-    let path = CString::new(format!("{pid}/ns/{name}"))?;
-    file::openat(proc, &path, OFlag::O_RDONLY, 0)
+    file::openat(proc, &CString::new(format!("{pid}/ns/{name}"))?, OFlag::O_RDONLY, 0)
 }
 
 /// A user namespace lives as long as a process or a descriptor holds it: a
@@ -68,7 +68,6 @@ fn namespace_with(proc: BorrowedFd, maps: &IdMaps) -> Result<OwnedFd> {
     })?;
     let namespace = id_map::write_maps(proc, holder.pid, maps, MapWriter::Privileged)
         .and_then(|()| namespace_of(proc, holder.pid, "user"));
-    process::send(&holder, signal::KILL)?;
-    process::wait(&holder)?;
+    process::send(&holder, signal::KILL).and_then(|()| process::wait(&holder))?;
     namespace
 }

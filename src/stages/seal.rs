@@ -24,6 +24,7 @@ use crate::sys::{file, memory, mount, process};
 /// Returns only in a process that runs from a sealed copy.
 pub fn run(runtime: &mut Runtime) -> Result<()> {
     let own = file::openat(runtime.proc.as_fd(), c"self/exe", OFlag::O_RDONLY, 0)?;
+    // Mostly it is: src/sys/begin has done the same, before the C library began.
     if mount::attributes(own.as_fd())? & MOUNT_ATTR_RDONLY != 0 || memory::is_sealed(own.as_fd()) {
         return Ok(());
     }

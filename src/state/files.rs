@@ -59,12 +59,7 @@ pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
 pub(super) fn empty(dir: BorrowedFd) -> Result<()> {
     let mut names = directory::names(dir)?;
     names.sort_by_key(|name| name.as_c_str() == c"intent.json");
-    names.iter().try_for_each(|name| remove(dir, name, false).map(drop))
-}
-
-/// What was to be removed and is not there is removed; true when it was there.
-pub(super) fn remove(at: BorrowedFd, name: &CStr, directory: bool) -> Result<bool> {
-    Ok(unless(&[Errno::ENOENT], file::unlinkat(at, name, directory))?.is_some())
+    names.iter().try_for_each(|name| file::remove(dir, name, false).map(drop))
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.
@@ -94,6 +89,5 @@ pub(super) fn boot_id(proc: BorrowedFd) -> Result<String> {
 pub(super) fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
     let text = file::read_file(proc, &CString::new(format!("{pid}/stat")).ok()?, 4096).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+    if matches!(fields.next()?, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }

@@ -8,9 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -27,9 +28,11 @@ use crate::console::Block;
 const HOME: &str = "/home/learner/jec";
 /// So much patience with one command; an emulated machine is slow.
 const PATIENCE: Duration = Duration::from_secs(120);
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(25);
 /// Nothing may run for so many ticks before the machine counts as idle.
-const IDLE_TICKS: u32 = 5;
+const IDLE_TICKS: u32 = 20;
+/// The same where a shell's own prompt is there already, which says nearly as much.
+const PROMPT_TICKS: u32 = 2;
 /// The prompt is RECORD SEPARATOR, exit status, UNIT SEPARATOR.
 const MARK: (char, char) = ('\u{1e}', '\u{1f}');
 
@@ -123,13 +126,22 @@ pub fn script(blocks: &[Block]) -> Vec<Typed> {
     typed
 }
 
-/// Types all of it; the JSON that [`script`] made comes in, [`Told`] goes out.
-pub fn run(script: &str) -> Result<String> {
-    let script: Vec<Typed> = serde_json::from_str(script)?;
+/// Makes everything ready, says so at the port, and waits there: what comes next comes in a
+/// copy of this machine. The JSON that [`script`] made comes in, [`Told`] goes out.
+pub fn run() -> Result<String> {
     clone_the_repository()?;
     fs::write("/etc/bash.bashrc", SETTINGS)?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
     let mut terminals: BTreeMap<(String, String), Terminal> = BTreeMap::new();
+    for user in ["learner", "root"] {
+        terminals.insert(("A".to_owned(), user.to_owned()), Terminal::open(user)?);
+    }
+    let mut port = port()?;
+    port.write_all(b"ready\n")?;
+    let mut text = String::new();
+    BufReader::new(port).read_line(&mut text)?;
+    let Orders { script, chance }: Orders = serde_json::from_str(&text)?;
+    be_another_machine(chance)?;
     let mut seen = Vec::new();
     for typed in &script {
         let place = (typed.term.clone(), typed.user.clone());
@@ -144,6 +156,35 @@ pub fn run(script: &str) -> Result<String> {
         seen.push(result);
     }
     Ok(serde_json::to_string(&Told { kernel, seen })?)
+}
+
+/// What a machine is told: what to type, and a number that no other machine gets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Orders {
+    /// In this order.
+    pub script: Vec<Typed>,
+    /// Makes it differ from its sisters.
+    pub chance: u16,
+}
+
+/// The port that book/tools/machine knows, see tests/vm/init.
+fn port() -> Result<File> {
+    for entry in fs::read_dir("/sys/class/virtio-ports")? {
+        let entry = entry?;
+        if fs::read_to_string(entry.path().join("name"))?.trim() == "lab.script" {
+            let device = Path::new("/dev").join(entry.file_name());
+            return OpenOptions::new().read(true).write(true).open(device).context("lab.script");
+        }
+    }
+    bail!("there is no port lab.script")
+}
+
+/// Machines that were one would give the same numbers to processes and to whoever asks for
+/// random ones, and hide from the page that these differ from run to run.
+fn be_another_machine(chance: u16) -> Result<()> {
+    fs::write("/dev/urandom", chance.to_le_bytes())?;
+    let last = 1000 + chance % 20_000;
+    fs::write("/proc/sys/kernel/ns_last_pid", last.to_string()).context("ns_last_pid")
 }
 
 /// The reader's own clone, jec where `tests/setup` puts it, and nothing that tells where
@@ -258,11 +299,14 @@ impl Terminal {
             }
             let left = match until {
                 Until::Prompt => None,
-                Until::Idle => Some(text.clone()),
-                Until::Nested(prompt) => text.strip_suffix(prompt.as_str()).map(str::to_owned),
+                Until::Idle => Some((text.clone(), IDLE_TICKS)),
+                Until::Nested(prompt) => {
+                    let before = text.strip_suffix(prompt.as_str());
+                    before.map(|before| (before.to_owned(), PROMPT_TICKS))
+                }
             };
             match left {
-                Some(text) if idle >= IDLE_TICKS => return Ended::Left(text),
+                Some((text, ticks)) if idle >= ticks => return Ended::Left(text),
                 _ if begin.elapsed() > PATIENCE => return Ended::Late(text),
                 _ => {}
             }

@@ -16,8 +16,9 @@ use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail};
 use bookrun::console::Block;
+use bookrun::lab::Frozen;
 use bookrun::report::{Executed, Failure, Report};
-use bookrun::{chapter, console, guest, judge, lab, report};
+use bookrun::{chapter, console, guest, judge, report};
 
 struct Options {
     chapters: Vec<String>,
@@ -38,17 +39,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [word, script] = &arguments[..]
-        && word == "guest"
-    {
-        println!("{}", guest::run(script)?);
+    if arguments == ["guest"] {
+        println!("{}", guest::run()?);
         return Ok(true);
     }
     let options = options(arguments)?;
     let repository = env::current_dir()?;
     let begin = Instant::now();
     let names = chapters(&repository, &options.chapters)?;
-    let executed = execute(&repository, &names, options.jobs);
+    let machine = Frozen::new(&repository)?;
+    println!("book: a machine is ready, after {} s", begin.elapsed().as_secs());
+    let executed = execute(&repository, &machine, &names, options.jobs);
     let mut report = report::load(&repository)?;
     let (mut results, mut typed) = (Vec::new(), 0);
     for (name, result) in executed {
@@ -102,14 +103,14 @@ fn read(repository: &Path, name: &str) -> Result<Vec<Block>> {
 type Results = Vec<(String, Result<Executed>)>;
 
 /// All of them, a few at a time, in the order of the book.
-fn execute(repository: &Path, names: &[String], jobs: usize) -> Results {
+fn execute(repository: &Path, machine: &Frozen, names: &[String], jobs: usize) -> Results {
     let queue: Mutex<VecDeque<_>> = Mutex::new(names.iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
     let commit = commit(repository);
     let work = || {
         // A lock is poisoned by a panic only, and that ends the program.
         while let Some((at, name)) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
-            let result = one(repository, name, &commit);
+            let result = one(repository, machine, name, &commit);
             if let Ok(executed) = &result {
                 println!("{name}: {} commands, {} s", executed.seen.len(), executed.seconds);
             }
@@ -128,10 +129,10 @@ fn execute(repository: &Path, names: &[String], jobs: usize) -> Results {
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-fn one(repository: &Path, name: &str, commit: &str) -> Result<Executed> {
+fn one(repository: &Path, machine: &Frozen, name: &str, commit: &str) -> Result<Executed> {
     let begin = Instant::now();
     let script = guest::script(&read(repository, name)?);
-    let told = lab::execute(repository, &script)?;
+    let told = machine.execute(script)?;
     let seconds = begin.elapsed().as_secs();
     Ok(Executed { kernel: told.kernel, commit: commit.to_owned(), seconds, seen: told.seen })
 }

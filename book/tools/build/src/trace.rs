@@ -1,0 +1,205 @@
+//! The recorded trace of a container, for the stepper.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The trace that the steppers show: of `jec run --trace`, see book/record.
+const REFERENCE: [&str; 2] =
+    ["src/microscope/tour/reference.jsonl", "book/traces/reference.jsonl"];
+/// What differed when a stage was left out.
+const WITHOUT: &str = "book/traces/without.json";
+
+/// The trace, stage by stage.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    /// In the order in which they happened.
+    pub sections: Vec<Section>,
+    /// By the stage that was left out.
+    pub without: BTreeMap<String, Without>,
+}
+
+/// A stage, or what is none: the plan, the time of the program.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Section {
+    /// Its name.
+    pub stage: String,
+    /// The process that runs it.
+    pub side: String,
+    /// What it does.
+    pub what: Option<String>,
+    /// Why it stands there.
+    pub why: Option<String>,
+    /// Its chapter.
+    pub chapter: Option<String>,
+    /// What happened.
+    #[serde(skip)]
+    pub steps: Vec<Step>,
+}
+
+/// A line of the trace.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A system call.
+    Call {
+        /// As `--explain` prints it.
+        text: String,
+        /// Where it differs from that of the stage.
+        why: Option<String>,
+        /// The file, from the root of the repository.
+        file: String,
+        /// The line in it, from 1.
+        line: usize,
+        /// What stands there.
+        source: String,
+    },
+    /// What the kernel says of a process, as far as it has changed.
+    State {
+        /// runtime, middle, init or program.
+        of: String,
+        /// The process that it is a copy of.
+        from: Option<String>,
+        /// What it was, and what it is.
+        changed: Vec<(String, Option<String>, Option<String>)>,
+    },
+}
+
+/// A pair of containers: with the stage, and without.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Without {
+    stage: String,
+    /// What else was said on the command line of both.
+    pub options: String,
+    /// What the program tried.
+    pub attack: String,
+    /// What it said with the stage.
+    pub with: String,
+    /// What it said without.
+    pub without: String,
+    /// What jec said of leaving the stage out.
+    pub warned: String,
+    /// What the kernel said of the program, with and without, where that differed.
+    pub facts: BTreeMap<String, (Option<String>, Option<String>)>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    call: String,
+    args: Map<String, Value>,
+    result: Option<Value>,
+    errno: Option<String>,
+    why: Option<String>,
+    file: String,
+    line: usize,
+}
+
+#[derive(Deserialize)]
+struct State {
+    of: String,
+    from: Option<String>,
+    changed: Map<String, Value>,
+}
+
+/// Reads both; without a trace there are no steppers, and the pages say so.
+pub fn load(repository: &Path) -> Result<Trace> {
+    let mut trace = Trace::default();
+    let Some(path) = REFERENCE.iter().find(|path| repository.join(path).exists()) else {
+        return Ok(trace);
+    };
+    for (at, line) in fs::read_to_string(repository.join(path))?.lines().enumerate() {
+        take(repository, &mut trace.sections, line)
+            .with_context(|| format!("{path}:{}", at + 1))?;
+    }
+    if let Ok(text) = fs::read(repository.join(WITHOUT)) {
+        let all: Vec<Without> = serde_json::from_slice(&text).context(WITHOUT)?;
+        trace.without = all.into_iter().map(|one| (one.stage.clone(), one)).collect();
+    }
+    Ok(trace)
+}
+
+fn take(repository: &Path, sections: &mut Vec<Section>, line: &str) -> Result<()> {
+    let value: Value = serde_json::from_str(line)?;
+    let step = match value["event"].as_str() {
+        Some("stage") => {
+            sections.push(serde_json::from_value(value)?);
+            return Ok(());
+        }
+        Some("call") => call(repository, serde_json::from_value(value)?)?,
+        Some("state") => state(serde_json::from_value(value)?),
+        _ => return Ok(()),
+    };
+    // What was so before the first stage is told again when jec runs from its copy.
+    let Some(section) = sections.last_mut() else { return Ok(()) };
+    let step = match step {
+        Step::Call { text, why, file, line, source } => {
+            Step::Call { text, why: why.filter(|why| Some(why) != section.why.as_ref()), file, line, source }
+        }
+        state @ Step::State { .. } => state,
+    };
+    section.steps.push(step);
+    Ok(())
+}
+
+fn call(repository: &Path, call: Call) -> Result<Step> {
+    let Call { call, args, result, errno, why, file, line } = call;
+    let words: Vec<_> = args.values().map(word).collect();
+    let mut text = format!("{call}({})", words.join(", "));
+    match (result, errno) {
+        (_, Some(errno)) => text += &format!(" = {errno}"),
+        (Some(result), None) => text += &format!(" = {}", word(&result).trim_matches('"')),
+        (None, None) => {}
+    }
+    let path = repository.join(&file);
+    let code = fs::read_to_string(&path).with_context(|| file.clone())?;
+    let source = code.lines().nth(line.saturating_sub(1)).unwrap_or("").trim().to_owned();
+    if source.trim_matches(['{', '}', ')', ';', '(']).is_empty() || source.starts_with("//") {
+        bail!("{file}:{line} makes no call: the trace is older than the source, see book/record");
+    }
+    Ok(Step::Call { text, why, file, line, source })
+}
+
+/// Names of the kernel as they are, what else is text in quotes.
+fn word(value: &Value) -> String {
+    let Some(text) = value.as_str() else { return value.to_string() };
+    let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "_|:".contains(c);
+    let is_name = !text.is_empty() && text.chars().all(name) || text.starts_with("0x");
+    if is_name { text.to_owned() } else { format!("\"{text}\"") }
+}
+
+fn state(state: State) -> Step {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let changed = state.changed.iter();
+    let changed =
+        changed.map(|(key, pair)| (key.clone(), text(pair.get(0)), text(pair.get(1)))).collect();
+    Step::State { of: state.of, from: state.from, changed }
+}
+
+impl Trace {
+    /// What happened in the stages of a chapter.
+    pub fn of<'a>(&'a self, chapter: &'a str) -> impl Iterator<Item = &'a Section> {
+        self.sections.iter().filter(move |section| section.chapter.as_deref() == Some(chapter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_stand_without_quotes() {
+        for (value, text) in [
+            (json!("O_PATH|O_CLOEXEC"), "O_PATH|O_CLOEXEC"),
+            (json!("/proc"), "\"/proc\""),
+            (json!(""), "\"\""),
+            (json!("0x0"), "0x0"),
+            (json!(3), "3"),
+        ] {
+            assert_eq!(word(&value), text);
+        }
+    }
+}
