@@ -136,7 +136,11 @@ fn decoded(mut text: &str) -> Vec<char> {
         if let Some(rest) = sequence {
             let end = rest.find(|c: char| c.is_ascii_alphabetic() || c == '~');
             let (name, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            keys.extend(KEYS.split(' ').filter_map(|key| key.strip_prefix(name)?.chars().next()));
+            let known = |key: &str| {
+                let symbol = key.chars().last()?;
+                (key.strip_suffix(symbol)? == name).then_some(symbol)
+            };
+            keys.extend(KEYS.split(' ').find_map(known));
             text = after;
         } else {
             keys.push(first);
