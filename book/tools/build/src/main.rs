@@ -10,15 +10,18 @@
 mod audit;
 mod book;
 mod canary;
+mod index;
 mod links;
 mod page;
 mod site;
 mod source;
 mod stages;
+mod stepper;
+mod trace;
 
-use std::env;
 use std::path::Path;
 use std::process::ExitCode;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use mdbook_driver::MDBook;
@@ -56,10 +59,19 @@ fn run() -> Result<()> {
 
 fn build(repository: &Path) -> Result<()> {
     let book = Book::load(repository)?;
+    let data = stepper::data(&book.trace);
     let mut mdbook = MDBook::load(repository.join("book"))?;
     mdbook.with_preprocessor(book);
     mdbook.build()?;
     let sources = site::write(repository, &repository.join(OUT))?;
+    fs::write(repository.join(OUT).join(stepper::DATA), &data)?;
+    let parts = stepper::PARTS.map(|part| fs::read(repository.join(part)));
+    let weight =
+        parts.into_iter().try_fold(data.len(), |sum, part| anyhow::Ok(sum + part?.len()))?;
+    if weight > stepper::LIMIT {
+        bail!("script, style and data of the stepper: {weight} bytes of {}", stepper::LIMIT);
+    }
+    println!("book: script, style and data of the stepper: {weight} bytes, not compressed");
     println!("book: {OUT}/index.html, with {sources} pages of source");
     Ok(())
 }
