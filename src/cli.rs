@@ -21,6 +21,7 @@ pub use exec::ExecArgs;
 pub use later::Later;
 pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 
+use crate::microscope::tour::TourArgs;
 use crate::skip::{self, Skipped};
 
 /// jec: just enough containment. A container runtime made to be read.
@@ -120,6 +121,9 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Walk through a run, stage by stage, on the whole terminal
+    #[command(hide = true)]
+    Tour(Later<TourArgs>),
     /// Show the kernel's view of a running container, beside that of the host
     #[command(hide = true)]
     Inspect(Later<InspectArgs>),

@@ -34,8 +34,7 @@ fn copy_directory(from: BorrowedFd, to: &OwnedFd, depth: usize) -> Result<()> {
     for name in directory::names(from)? {
         let entry = file::openat(from, &name, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
         let stat = file::fstat(entry.as_fd())?;
-        let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
-        match kind {
+        match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
             SFlag::S_IFDIR => {
                 file::mkdirat(to.as_fd(), &name, 0o700)?;
                 let below = directory::open(from, &name)?;

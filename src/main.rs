@@ -40,6 +40,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Events(args) => commands::events::run(&cli.global, args),
         Command::Features => commands::features::run(),
         Command::Stages(args) => commands::stages::run(args),
+        Command::Tour(args) => microscope::tour::run(args),
         Command::Inspect(args) => commands::inspect::run(&cli.global, args),
         Command::Diff(args) => commands::diff::run(&cli.global, args),
         Command::Init(args) => commands::init::run(args),

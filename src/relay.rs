@@ -113,8 +113,7 @@ impl Terminal {
     fn drain(&mut self) -> Result<()> {
         while self.read_output() {}
         while self.output_open && !self.to_user.is_empty() {
-            let stdout = std::io::stdout();
-            signal::watch(&[(stdout.as_fd(), WRITE)], None)?;
+            signal::watch(&[(std::io::stdout().as_fd(), WRITE)], None)?;
             self.write_output();
         }
         Ok(())

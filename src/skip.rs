@@ -38,6 +38,7 @@ pub const CAN: &[Skipped] = &[
     skipped("user-namespace", "root inside is root of the host"),
     skipped("time-namespace", "the clocks are those of the host"),
     skipped("limits", "the resource limits are those of the host"),
+    skipped("resctrl", "nothing, but the caches and the way to memory are shared with all others"),
     skipped("session", "the caller's terminal and session keyring can be reached from inside"),
     skipped("net-devices", "nothing, but the network devices stay where they are"),
     skipped("network", "nothing, but the loopback device stays down"),

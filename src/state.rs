@@ -1,8 +1,8 @@
 //! What is known of containers: a directory for each, below /run/jec.
 //!
 //! mkdir(2) of that directory is the lock on the id. `intent.json` is written
-//! before anything is made and never changes; `state.json` is replaced as a
-//! whole (temporary file, fsync, rename, fsync), so that a crash leaves the
+//! before anything is made and only ever gains groups of resctrl, each before it
+//! is made; `state.json` is replaced as a whole (temporary file, fsync, rename, fsync), so that a crash leaves the
 //! old one or the new one. A state that cannot be read falls back to the
 //! intent, so that `jec delete --force` always knows what to look for.
 
@@ -66,6 +66,8 @@ pub struct Intent {
     pub created: String,
     /// The root file system, absolute.
     pub rootfs: String,
+    /// Groups of resctrl that are made for it, below its root, in their order.
+    pub groups: Vec<String>,
 }
 
 impl Intent {
@@ -163,6 +165,7 @@ impl States {
             pid_file,
             created: log::now(),
             rootfs: plan.root.path.to_string_lossy().into_owned(),
+            groups: Vec::new(),
         };
         let name = CString::new(&*plan.id)?;
         let made = file::mkdirat(self.dir.as_fd(), &name, 0o700);
@@ -240,6 +243,12 @@ impl Container {
         replace(self.dir.as_fd(), c"state.json", &self.state)
     }
 
+    /// Writes down that a group of resctrl is going to be made.
+    pub fn intend(&mut self, group: &str) -> Result<()> {
+        self.intent.groups.push(group.into());
+        replace(self.dir.as_fd(), c"intent.json", &self.intent)
+    }
+
     /// Writes the number of init, or of a further process, into a file: beside, then renamed, so
     /// that nobody reads half a number. O_EXCL: in a directory where others may write, the
     /// temporary name could be a link of theirs.
@@ -263,7 +272,7 @@ impl Container {
     /// The lock of those who start it: of two, one does.
     pub fn lock(&self) -> Result<OwnedFd> {
         let dir = directory::open(self.dir.as_fd(), c".")?;
-        unless(&[Errno::EWOULDBLOCK], file::flock(dir.as_fd()))?
+        unless(&[Errno::EWOULDBLOCK], file::flock(dir.as_fd(), false))?
             .ok_or_else(|| Error::state(&self.intent.id, "is being started"))?;
         Ok(dir)
     }

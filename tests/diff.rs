@@ -2,8 +2,11 @@
 
 mod common;
 
-use common::World;
-use serde_json::Value;
+use std::fs;
+use std::process::Command;
+
+use common::{World, has_program, is_root, own_view, sh};
+use serde_json::{Value, json};
 
 fn differences(world: &World, a: &str, b: &str, code: i32) -> Vec<Value> {
     let told = world.tell(&["diff", "--json", a, b]);
@@ -68,4 +71,43 @@ fn two_stages_of_a_trace_differ_by_what_was_done_between_them() {
     assert!(found.iter().any(|one| one["key"] == "hostname" && one["b"] == "box"), "{found:?}");
     world.tell(&["diff", &trace, &trace]).ok();
     world.tell(&["diff", &trace, &format!("{trace}#nothing")]).fails(2, &["no stage"]);
+}
+
+fn is_stream(key: &str) -> bool {
+    ["descriptor.0", "descriptor.1", "descriptor.2"].contains(&key)
+}
+
+/// The same bundle by another runtime: ids, capabilities, namespaces, limits and the filter are
+/// the same. What differs is how paths are masked, and the cgroup's name.
+#[test]
+fn a_bundle_run_by_crun_differs_by_its_masks_alone() {
+    if !is_root() || !has_program("crun") {
+        skip!("takes crun, and root for the cgroups that it wants");
+    }
+    own_view();
+    let world = World::new();
+    let bundle = world.bundle("masks", |config| {
+        sh("exec sleep 60")(config);
+        config["ociVersion"] = json!("1.0.0"); // older builds of crun know no newer one
+    });
+    let (state, place) = (world.path("crun"), bundle.to_string_lossy().into_owned());
+    let (pid_file, id) = (world.path("theirs"), world.id("crun"));
+    let crun = |words: &[&str]| {
+        let mut command = Command::new("crun");
+        command.arg("--root").arg(&state).args(words);
+        assert_eq!(world.ran_aside(command).code, 0, "{}", world.said());
+    };
+    crun(&["run", "-d", "-b", &place, "--pid-file", &pid_file.to_string_lossy(), &id]);
+    let theirs = format!("pid:{}", fs::read_to_string(&pid_file).expect("a pid").trim());
+    let ours = world.hold_bundle(&bundle);
+    let found = differences(&world, &format!("pid:{}", ours.pid), &theirs, 1);
+    crun(&["delete", "--force", &id]);
+    ours.wait_after_kill();
+    let keys = found.iter().map(|one| one["key"].as_str().expect("a key"));
+    let (mounts, others): (Vec<_>, Vec<_>) = keys.partition(|key| key.starts_with("mount./"));
+    assert!(mounts.iter().any(|key| key.starts_with("mount./proc/")), "{mounts:?}");
+    // crun 1.8.1 leaves the C library's own two signals ignored.
+    let known = |key: &&str| ["cgroup", "signals.ignored"].contains(key) || is_stream(key);
+    assert!(others.iter().all(known), "{found:#?}");
+    world.assert_clean();
 }

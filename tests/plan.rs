@@ -111,6 +111,8 @@ fn the_calls_say_what_the_configuration_asks_for() {
         config["process"]["capabilities"]["bounding"] = json!(["CAP_KILL", "CAP_CHOWN"]);
         config["process"]["user"]["umask"] = json!(0o27);
         config["linux"]["maskedPaths"] = json!(["/proc/kcore"]);
+        config["linux"]["intelRdt"] =
+            json!({"closID": "gold", "memBwSchema": "MB:0=20", "schemata": ["L2:0=f", "L3:0=f"]});
         config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
             {"names": ["chroot", "reboot"], "action": "SCMP_ACT_ERRNO"}]});
         config["mounts"].as_array_mut().expect("mounts").push(json!({"destination": "/scratch",
@@ -120,6 +122,7 @@ fn the_calls_say_what_the_configuration_asks_for() {
     for (stage, expected) in [
         ("kernel-params", "sethostname(\"planned\")"),
         ("limits", "prlimit(RLIMIT_NOFILE, 64, 128)"),
+        ("resctrl", "group gold: MB:0=20, L2:0=f, L3:0=f"),
         ("bounding", "keeps CAP_CHOWN CAP_KILL"),
         ("identity", "umask(027)"),
         ("masks", "masked: /proc/kcore"),

@@ -232,8 +232,7 @@ pub(super) fn processes(dir: BorrowedFd) -> Result<Vec<i32>> {
 
 /// The number behind `key` in a file of lines "key number".
 pub(super) fn value(text: &str, key: &str) -> Option<u64> {
-    let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok();
-    text.lines().find_map(of_key)
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok())
 }
 
 #[cfg(test)]

@@ -50,6 +50,9 @@ pub struct StopArgs {
     /// Rest before each stage
     #[arg(long)]
     pub step: bool,
+    /// The two pipes of `jec tour`
+    #[arg(long, hide = true, num_args = 2, requires = "step")]
+    pub guide: Vec<String>,
 }
 
 /// `jec plan`

@@ -16,6 +16,7 @@ use crate::skip::{Skipped, names};
 use crate::stages::Command::{self, Create, Each, Open, Program, Rest, Start};
 use crate::stages::Stage;
 use crate::stages::capabilities::mask;
+use crate::stages::resctrl;
 use crate::stages::walk::{rows, walk};
 use crate::state::States;
 use crate::sys::{Recorder, file, signal, terminal};
@@ -80,6 +81,7 @@ pub fn prepare<'a>(
     hierarchy: Hierarchy,
     args: &MakingArgs,
 ) -> Result<Runtime<'a>> {
+    resctrl::refuse_absent(plan, &proc)?;
     let states = States::open(global.root.as_deref(), proc.clone())?;
     states.refuse_taken(&plan.id)?;
     let placement = hierarchy.place(plan, global.systemd_cgroup)?;
@@ -161,8 +163,7 @@ pub fn outcome(result: Outcome, cleaned: Result<(), Failure>) -> Outcome {
 fn absolute(path: &Path) -> Result<String> {
     let path = std::path::absolute(path)
         .map_err(|error| Error::config("--pid-file", format!("{}: {error}", path.display())))?;
-    let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| Error::config("--pid-file", "is not UTF-8"))
+    path.into_os_string().into_string().map_err(|_| Error::config("--pid-file", "is not UTF-8"))
 }
 
 impl MakingArgs {

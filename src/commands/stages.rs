@@ -34,9 +34,8 @@ fn table(out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "\n{part}")?;
         }
         let column = |side| if stage.side() == side { stage.name } else { "" };
-        let (runtime, middle) = (column("runtime"), column("middle"));
-        let (init, what) = (column("init"), stage.what);
-        writeln!(out, "{:3} {runtime:16}{middle:16}{init:16}{what}", at + 1)?;
+        let [runtime, middle, init] = ["runtime", "middle", "init"].map(column);
+        writeln!(out, "{:3} {runtime:16}{middle:16}{init:16}{}", at + 1, stage.what)?;
     }
     writeln!(out, "\njec stages NAME explains one.")
 }

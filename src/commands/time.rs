@@ -58,8 +58,7 @@ fn show(as_json: bool) -> Result<()> {
             let length = took * WIDTH / longest.unwrap_or(1).max(1);
             let length = if of_jec(name) { usize::try_from(length).unwrap_or(0) } else { 0 };
             let (took, bar) = (micro(*took) / 1000.0, "█".repeat(length));
-            let line = format!("{name:16}{side:8}{took:9.3} ms  {bar}");
-            format!("{}\n", line.trim_end())
+            format!("{name:16}{side:8}{took:9.3} ms  {bar}").trim_end().to_owned() + "\n"
         };
         steps.iter().map(line).collect()
     };

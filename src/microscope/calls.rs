@@ -109,6 +109,13 @@ pub fn named(call: &str, text: &str) -> Vec<(&'static str, Value)> {
     names.into_iter().zip(pieces.iter().map(|piece| value(piece))).collect()
 }
 
+/// The names of a call's parameters, in their order.
+pub fn names(call: &str) -> impl Iterator<Item = &'static str> {
+    let row = CALLS.iter().find(|row| row.0 == call);
+    let names = row.map_or("?", |row| row.1).split_whitespace();
+    names.filter(|name| *name != "?").map(|name| if name == "…" { "arguments" } else { name })
+}
+
 /// Cuts at the commas that stand in no brackets and no quotes.
 fn split(text: &str) -> Vec<&str> {
     let (mut pieces, mut begin, mut depth) = (Vec::new(), 0, 0_u32);

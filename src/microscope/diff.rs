@@ -81,7 +81,7 @@ pub fn of_trace(path: &str, stage: Option<&str>) -> Result<Facts> {
 }
 
 /// Whose state has changed.
-fn change(all: &mut BTreeMap<String, Facts>, line: &Value) -> String {
+pub(super) fn change(all: &mut BTreeMap<String, Facts>, line: &Value) -> String {
     let of = line["of"].as_str().unwrap_or_default();
     let copy = line["from"].as_str().and_then(|from| all.get(from).cloned());
     let facts = all.entry(of.into()).or_default();

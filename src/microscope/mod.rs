@@ -11,8 +11,8 @@
 //! border the process that works waits until the observer has looked. The observer keeps the
 //! privileges of whoever called jec, so it sees even what happens behind the filter, up to execve.
 //!
-//! Beside it: [`plan`], what would be done before anything is, and [`stop`], a shell in the
-//! process that works, between two stages.
+//! Beside it: [`plan`], what would be done before anything is, [`stop`], a shell in the process
+//! that works, between two stages, and [`tour`], a walk through all that on a terminal.
 //!
 //! Read `observer`, which writes the `lines`; `state` and `facts`, what is looked at; `calls`, the
 //! names of arguments; `names`, those of everything that has a number of its own in each run.
@@ -30,6 +30,7 @@ mod page;
 pub mod plan;
 mod state;
 pub mod stop;
+pub mod tour;
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};

@@ -136,7 +136,7 @@ fn capabilities(out: &mut String, facts: &Facts, host: &Facts) {
 }
 
 /// A mode of seccomp(2) is a number in /proc.
-fn worded(key: &str, value: &str) -> String {
+pub(super) fn worded(key: &str, value: &str) -> String {
     match (key, value) {
         ("seccomp.mode", "0") => "disabled".into(),
         ("seccomp.mode", "1") => "strict".into(),
@@ -146,7 +146,7 @@ fn worded(key: &str, value: &str) -> String {
 }
 
 /// `00000000a80425fb` is CHOWN, DAC_OVERRIDE and so on.
-fn by_name(hex: &str) -> String {
+pub(super) fn by_name(hex: &str) -> String {
     let bits = u64::from_str_radix(hex, 16).unwrap_or_default();
     let mut all: Vec<_> = caps::all().into_iter().collect();
     all.sort_by_key(caps::Capability::index);

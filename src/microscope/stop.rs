@@ -18,16 +18,15 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::sys::termios::Termios;
 
+use super::tour::guide::Guide;
 use crate::cli::StopArgs;
 use crate::commands::{open_proc, stages};
 use crate::error::{Error, Result, ensure};
-use crate::stages::{Stage, find};
+use crate::stages::{END, Stage, find};
 use crate::sys::process::End;
 use crate::sys::signal::READ;
 use crate::sys::{Recorder, board, file, rest, signal, terminal};
 
-/// The part of the life that cannot be abandoned.
-const END: &str = "VI The end";
 /// How many stages are named on either side of a stop.
 const NAMED: usize = 4;
 
@@ -45,6 +44,8 @@ struct Stops {
     /// Standard input, output and error of jec.
     streams: [OwnedFd; 3],
     terminal: Option<Terminal>,
+    /// `jec tour` says how to go on.
+    guide: Option<Guide>,
     /// Holds a byte once somebody has abandoned.
     abandoned: (OwnedFd, OwnedFd),
 }
@@ -83,6 +84,7 @@ pub fn open(args: &StopArgs) -> Result<()> {
         before: args.stop_before.clone(),
         after: args.stop_after.clone(),
         step: args.step,
+        guide: Guide::open(&args.guide)?,
         is_sealed: super::is_sealed(&proc)?,
         proc: board::copy_far(proc.as_fd())?,
         streams: [
@@ -142,9 +144,17 @@ impl Stops {
             return Ok(());
         }
         let ears = Recorder::pause();
-        self.tell(&announcement(when, stage, rows, &self.number()?))?;
-        let blocked = rest::blocked()?;
-        let ended = shell::run(self, &format!("[{when} {}] # ", stage.name));
+        let (blocked, prompt) = (rest::blocked()?, format!("[{when} {}] # ", stage.name));
+        let ended = if let Some(guide) = &self.guide {
+            let again = || Recorder::moment(stage.name, stage.side());
+            let shell = || shell::run(self, &prompt).map(|_| again());
+            // Where nobody listens any more, the end goes on without a word.
+            let ended = guide.rest(stage.name, shell);
+            if stage.part == END { ended.map(|_| End::Exited(0)) } else { ended }
+        } else {
+            self.tell(&announcement(when, stage, rows, &self.number()?))?;
+            shell::run(self, &prompt)
+        };
         rest::block(&blocked)?;
         Recorder::resume(ears);
         match ended? {

@@ -7,6 +7,7 @@
 pub(super) mod capabilities;
 mod devices;
 mod hooks;
+pub(super) mod intel_rdt;
 mod kernel;
 pub(super) mod mount_options;
 mod mounts;
@@ -82,7 +83,6 @@ impl Plan {
         let config = Property::new("", document);
         check_version(&config.at("ociVersion")?, &mut warnings)?;
         config.refuse(&FOREIGN.map(|name| (name, "null")), "jec does not support it")?;
-        config.refuse(&[("linux.intelRdt", "null")], NO_RDT)?;
         let root = root(&config, directory.as_fd())?;
         let linux = config.at("linux")?;
         let namespaces = namespaces::namespaces(&linux, &mut warnings)?;
@@ -108,6 +108,8 @@ impl Plan {
             readonly_paths: linux.each("readonlyPaths", Property::absolute)?,
             kernel: kernel::parameters(&config, &namespaces)?,
             cgroup: resources::cgroup(&linux)?,
+            intel_rdt: linux
+                .optional("intelRdt", |given| intel_rdt::group(given, &mut warnings))?,
             seccomp: linux.optional("seccomp", seccomp)?,
             process,
             bundle,
@@ -202,10 +204,6 @@ fn check_version(given: &Property, warnings: &mut Vec<String>) -> Result<()> {
 
 /// Sections of other platforms say that the bundle is meant for another machine.
 const FOREIGN: [&str; 4] = ["windows", "solaris", "zos", "vm"];
-
-/// Valid, but not done here: to leave it out would make another container than the one described.
-const NO_RDT: &str = "jec does not support it: it needs resctrl, which no machine has that jec is \
-    tested on; leave it out, or write the pid into a group's tasks in a createRuntime hook";
 
 /// Refuses an id that could lead out of the state directory, of which it is a part.
 pub fn check_id(id: &str) -> Result<()> {

@@ -54,7 +54,7 @@ fn linux(mount_options: &[String]) -> Result<Value> {
             "modes": numbers::MODES.split(' ').collect::<Vec<_>>(),
             "flags": numbers::FLAGS.split(' ').collect::<Vec<_>>(),
         },
-        "intelRdt": {"enabled": false},
+        "intelRdt": {"enabled": true, "schemata": true, "monitoring": true},
         "mountExtensions": {"idmap": {"enabled": mount_options.contains(&"idmap".to_owned())}},
         "netDevices": {"enabled": true},
     }))

@@ -19,6 +19,7 @@ use nix::sched::CloneFlags;
 
 pub use config::capabilities::names_of;
 pub use config::check_id;
+pub use config::intel_rdt::IntelRdt;
 pub use config::namespaces::kinds;
 pub use config::numbers::{MemoryPolicy, Processors, list};
 pub use config::resources::{default_devices, limits_of};
@@ -54,6 +55,8 @@ pub struct Plan {
     pub kernel: KernelParams,
     /// The cgroup and its limits.
     pub cgroup: Cgroup,
+    /// The group of resctrl, if any.
+    pub intel_rdt: Option<IntelRdt>,
     /// The process to start.
     pub process: Process,
     /// Programs to run around it.
@@ -73,6 +76,11 @@ impl Plan {
     /// The plan of a container that is not to be made: for `delete`.
     pub fn nothing(id: &str) -> Self {
         Self { id: id.into(), ..Self::default() }
+    }
+
+    /// Whether somebody outside is asked about system calls.
+    pub fn has_listener(&self) -> bool {
+        self.seccomp.as_ref().is_some_and(|profile| profile.listener_path.is_some())
     }
 }
 

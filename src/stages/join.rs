@@ -27,8 +27,7 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     let joined = &middle.plan.namespaces.joined;
     if let Some(init) = &middle.plan.joins {
         attributes::set_undumpable()?;
-        let kinds = joined.iter().map(|(kind, _)| *kind).collect();
-        return process::setns(init.as_fd(), kinds);
+        return process::setns(init.as_fd(), joined.iter().map(|(kind, _)| *kind).collect());
     }
     let opened = joined.iter().map(|(kind, path)| Ok((*kind, open(*kind, path)?)));
     let opened = opened.collect::<Result<Vec<_>>>()?;
@@ -40,8 +39,7 @@ pub fn run(middle: &mut Middle) -> Result<()> {
     // (EPERM) is tried again then.
     let mut left = Vec::new();
     for (kind, namespace) in opened.iter().rev() {
-        let entered = process::setns(namespace.as_fd(), *kind);
-        if unless(&[Errno::EPERM], entered)?.is_none() {
+        if unless(&[Errno::EPERM], process::setns(namespace.as_fd(), *kind))?.is_none() {
             left.push((kind, namespace));
         }
     }

@@ -49,6 +49,7 @@ pub mod program;
 pub mod propagation;
 pub mod record;
 pub mod remove;
+pub mod resctrl;
 pub mod running;
 pub mod scheduling;
 pub mod seal;
@@ -143,8 +144,7 @@ impl Stage {
 
     /// Why it stands here and not elsewhere.
     pub fn why_here(&self) -> &'static str {
-        let row = order::WHY_HERE.iter().find(|row| row.0 == self.module());
-        row.map_or("", |row| row.1)
+        order::WHY_HERE.iter().find(|row| row.0 == self.module()).map_or("", |row| row.1)
     }
 
     /// The doc comment of its module.
@@ -172,7 +172,8 @@ const NAMESPACES: &str = "II Namespaces";
 const ROOT: &str = "III The root";
 const PROCESS: &str = "IV The process";
 const START: &str = "V Start";
-const END: &str = "VI The end";
+/// The part of the life that cannot be abandoned.
+pub const END: &str = "VI The end";
 
 const ALWAYS: When = when("always", |_| true);
 const TERMINAL: When = when("process.terminal", |plan| plan.process.terminal);
@@ -185,6 +186,7 @@ const NEW_TIME: When = when("new time namespace", |plan| plan.namespaces.makes(C
 const LIMITS: When = when("rlimits, oomScoreAdj", |plan| {
     !plan.process.rlimits.is_empty() || plan.process.oom_score_adj.is_some()
 });
+const INTEL_RDT: When = when("linux.intelRdt", |plan| plan.intel_rdt.is_some());
 const NET_DEVICES: When = when("linux.netDevices", |plan| !plan.net_devices.is_empty());
 const IDMAPPED: When =
     when("an id-mapped mount", |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()));
@@ -221,17 +223,13 @@ const FILTER_LATE: When = when("seccomp and noNewPrivileges", |plan| {
     plan.seccomp.is_some() && plan.process.no_new_privileges
 });
 const LISTENER_EARLY: When = when("seccomp-early has a listener", |plan| {
-    has_listener(plan) && !plan.process.no_new_privileges
+    plan.has_listener() && !plan.process.no_new_privileges
 });
 const LISTENER_LATE: When =
-    when("seccomp has a listener", |plan| has_listener(plan) && plan.process.no_new_privileges);
+    when("seccomp has a listener", |plan| plan.has_listener() && plan.process.no_new_privileges);
 
 const fn when(text: &'static str, applies: fn(&Plan) -> bool) -> When {
     When { text, applies }
-}
-
-fn has_listener(plan: &Plan) -> bool {
-    plan.seccomp.as_ref().is_some_and(|profile| profile.listener_path.is_some())
 }
 
 /// The table. Its order is the order of execution, over all three processes.
@@ -253,6 +251,7 @@ pub const STAGES: &[Stage] = &[
     row(NAMESPACES, "spawn-init", Middle(spawn_init::run), Each, ALWAYS, "clone init into all other new namespaces", include_str!("spawn_init.rs")),
     row(NAMESPACES, "adopt", Runtime(adopt::run), Each, ALWAYS, "take init as our child; the middle is done", include_str!("adopt.rs")),
     row(NAMESPACES, "limits", Runtime(limits::run), Each, LIMITS, "resource limits and the out-of-memory score", include_str!("limits.rs")),
+    row(NAMESPACES, "resctrl", Runtime(resctrl::run), Each, INTEL_RDT, "a group that shares caches and the way to memory", include_str!("resctrl.rs")),
     row(NAMESPACES, "net-devices", Runtime(net_devices::run), Create, NET_DEVICES, "network devices of the host, moved into the container", include_str!("net_devices.rs")),
     row(NAMESPACES, "mount-sources", Runtime(mount_sources::run), Create, IDMAPPED, "id-mapped mounts, made with the host's privileges", include_str!("mount_sources.rs")),
 

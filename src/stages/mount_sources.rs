@@ -55,8 +55,7 @@ fn namespace_for(runtime: &Runtime, map: &IdMap) -> Result<OwnedFd> {
 
 /// A namespace of a process; its name is that in /proc/PID/ns.
 pub(super) fn namespace_of(proc: BorrowedFd, pid: impl Display, name: &str) -> Result<OwnedFd> {
-    let path = CString::new(format!("{pid}/ns/{name}"))?;
-    file::openat(proc, &path, OFlag::O_RDONLY, 0)
+    file::openat(proc, &CString::new(format!("{pid}/ns/{name}"))?, OFlag::O_RDONLY, 0)
 }
 
 /// A user namespace lives as long as a process or a descriptor holds it: a

@@ -94,6 +94,5 @@ pub(super) fn boot_id(proc: BorrowedFd) -> Result<String> {
 pub(super) fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
     let text = file::read_file(proc, &CString::new(format!("{pid}/stat")).ok()?, 4096).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+    if matches!(fields.next()?, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }

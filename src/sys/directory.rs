@@ -13,8 +13,7 @@ use crate::error::Result;
 /// Opens a directory, to be read, which is no link.
 #[track_caller]
 pub fn open(at: BorrowedFd, name: &CStr) -> Result<OwnedFd> {
-    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-    file::openat(at, name, how, 0)
+    file::openat(at, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW, 0)
 }
 
 /// The names in an open directory, without `.` and `..` (getdents64(2)).
@@ -43,8 +42,7 @@ fn list(directory: BorrowedFd, wanted: fn(&Entry) -> bool) -> Result<Vec<CString
 /// fchdir(2): an open directory becomes the working directory.
 #[track_caller]
 pub fn enter(directory: BorrowedFd) -> Result<()> {
-    let result = nix::unistd::fchdir(directory);
-    record("fchdir", format_args!("{}", directory.as_raw_fd()), result)
+    record("fchdir", format_args!("{}", directory.as_raw_fd()), nix::unistd::fchdir(directory))
 }
 
 #[cfg(test)]

@@ -32,8 +32,7 @@ pub fn openat(at: BorrowedFd, path: &CStr, how: OFlag, mode: u32) -> Result<Owne
 /// races with `..`; then the look-up is simply made again.
 #[track_caller]
 pub fn open_in_root(root: BorrowedFd, path: &CStr, how: OFlag) -> Result<OwnedFd> {
-    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    openat2(root, path, how, resolve)
+    openat2(root, path, how, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS)
 }
 
 /// openat2(2) with the given restrictions. `O_CLOEXEC` is always added.
@@ -180,13 +179,14 @@ pub fn is_open(fd: u32) -> Result<()> {
     record("fcntl", format_args!("{fd}, F_GETFD"), result)
 }
 
-/// flock(2) LOCK_EX | LOCK_NB: until the last copy of the descriptor is closed.
+/// flock(2) LOCK_EX: until the last copy of the descriptor is closed. One that somebody else has
+/// is waited for, or EWOULDBLOCK.
 #[track_caller]
-pub fn flock(fd: BorrowedFd) -> Result<()> {
-    let fd = fd.as_raw_fd();
+pub fn flock(fd: BorrowedFd, waits: bool) -> Result<()> {
+    let (fd, how) = (fd.as_raw_fd(), if waits { "LOCK_EX" } else { "LOCK_EX|LOCK_NB" });
     // SAFETY: only numbers are passed.
-    let result = Errno::result(unsafe { libc::flock(fd, libc::LOCK_EX | libc::LOCK_NB) });
-    record("flock", format_args!("{fd}, LOCK_EX|LOCK_NB"), result)
+    let result = unsafe { libc::flock(fd, libc::LOCK_EX | if waits { 0 } else { libc::LOCK_NB }) };
+    record("flock", format_args!("{fd}, {how}"), Errno::result(result))
 }
 
 /// Writes `text` into the existing file `name` below `at`: one open, one write. An error names
@@ -200,8 +200,7 @@ pub fn write_file(at: BorrowedFd, name: &CStr, text: &str) -> Result<()> {
 /// Reads the file `name` below `at` whole, up to `limit` bytes; more is EFBIG.
 #[track_caller]
 pub fn read_file(at: BorrowedFd, name: &CStr, limit: usize) -> Result<String> {
-    let file = openat(at, name, OFlag::O_RDONLY, 0)?;
-    read_all(&file, name, limit)
+    read_all(&openat(at, name, OFlag::O_RDONLY, 0)?, name, limit)
 }
 
 /// Reads an open file to its end, up to `limit` bytes; more is EFBIG, no UTF-8 is EILSEQ.

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fmt::{Arguments, Display};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::Location;
 use std::sync::OnceLock;
@@ -108,7 +108,6 @@ impl Recorder {
     /// From now on every call, of this process and of those it clones, is
     /// written to `sink`, which has to stay open.
     pub fn on(sink: OwnedFd) {
-        use std::io::IsTerminal;
         // NO_COLOR: https://no-color.org
         let colour = sink.is_terminal() && std::env::var_os("NO_COLOR").is_none();
         COLOUR.store(colour, Ordering::Relaxed);
@@ -161,8 +160,7 @@ impl Recorder {
         if EARS.load(Ordering::Relaxed) & TRACE != 0 {
             trace::border(name, side);
         }
-        let (file, begin) = (MOMENTS.load(Ordering::Relaxed), BEGIN.get());
-        if let (0.., Some(begin)) = (file, begin) {
+        if let (file @ 0.., Some(begin)) = (MOMENTS.load(Ordering::Relaxed), BEGIN.get()) {
             let line = format!("{name} {side} {}\n", begin.elapsed().as_nanos());
             // SAFETY: the buffer is valid for its length; MOMENTS is open while it is not -1.
             unsafe { libc::write(file, line.as_ptr().cast(), line.len()) };
@@ -172,8 +170,7 @@ impl Recorder {
     /// The lines that were noted; no more will be.
     pub fn moments() -> Result<String> {
         let file = MOMENTS.swap(-1, Ordering::Relaxed);
-        let path = CString::new(format!("/proc/self/fd/{file}"))?;
-        file::read_file(file::HERE, &path, 1 << 20)
+        file::read_file(file::HERE, &CString::new(format!("/proc/self/fd/{file}"))?, 1 << 20)
     }
 
     /// The two lines above the calls of a stage: what, and why here.

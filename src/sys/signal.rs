@@ -62,8 +62,7 @@ pub fn number(text: &str) -> std::result::Result<i32, String> {
 
 /// The number of the next signal that has come, if any.
 pub fn next(signals: &SignalFd) -> Option<i32> {
-    let info = signals.read_signal().ok().flatten()?;
-    i32::try_from(info.ssi_signo).ok()
+    i32::try_from(signals.read_signal().ok().flatten()?.ssi_signo).ok()
 }
 
 /// Gives a new program the signals that a program expects: none blocked, and

@@ -10,8 +10,8 @@ use nix::sched::CloneFlags;
 use crate::error::Result;
 use crate::filter::{self, Profile};
 use crate::plan::{
-    Device, DeviceKind, DeviceRule, Hook, IdMaps, IdRange, MapWriter, Mount, MountKind, Plan,
-    Process, names_of,
+    Device, DeviceKind, DeviceRule, Hook, IdMaps, IdRange, IntelRdt, MapWriter, Mount, MountKind,
+    Plan, Process, names_of,
 };
 use crate::stages::Stage;
 use crate::sys::arguments::{attributes, kinds};
@@ -37,6 +37,7 @@ pub fn calls(stage: &Stage, plan: &Plan, cgroup: &Result<String, String>) -> Res
         "id-map" => maps(&plan.namespaces.ids, plan.namespaces.map_writer),
         "spawn-init" => vec![format!("clone3({}|CLONE_PARENT|CLONE_PIDFD)", kinds(late(plan)))],
         "limits" => rlimits(plan),
+        "resctrl" => plan.intel_rdt.iter().map(shares).collect(),
         "net-devices" => devices.map(|(from, to)| format!("{from:?} becomes {to:?}")).collect(),
         "mount-sources" => id_mapped.map(mount).collect(),
         "hooks-runtime" => programs(&[&plan.hooks.prestart, &plan.hooks.create_runtime]),
@@ -45,6 +46,11 @@ pub fn calls(stage: &Stage, plan: &Plan, cgroup: &Result<String, String>) -> Res
         "kill-all" | "remove" => cgroup.iter().map(|path| format!("cgroup {path}")).collect(),
         _ => vec![],
     })
+}
+
+fn shares(group: &IntelRdt) -> String {
+    let (name, lines) = (group.name.as_deref(), [&*group.schema, &*group.schemata].concat());
+    format!("group {}: {}", name.unwrap_or("of its own"), lines.trim().replace('\n', ", "))
 }
 
 /// Those of init.

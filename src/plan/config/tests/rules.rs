@@ -91,7 +91,19 @@ const RULES: &str = r#"
 /linux/netDevices {"": {}} => linux.netDevices.: "" is no name
 /linux/netDevices {"a": {"name": "x"}, "x": {}} => linux.netDevices.x: another device is to be called "x"
 /linux/netDevices {"a\u0000": {}} => linux.netDevices.a
-/linux/intelRdt {"closID": "x"} => linux.intelRdt: jec does not support it
+/linux/intelRdt {"closID": "a/b"} => linux.intelRdt.closID: "a/b" is no name of a group
+/linux/intelRdt {"closID": "//"} => linux.intelRdt.closID: "//" is no name of a group
+/linux/intelRdt {"closID": "."} => linux.intelRdt.closID: "." is no name of a group
+/linux/intelRdt {"closID": ".."} => linux.intelRdt.closID: ".." is no name of a group
+/linux/intelRdt {"closID": "mon_groups"} => linux.intelRdt.closID: "mon_groups" is no name of a group
+/linux/intelRdt {"closID": "a\nb"} => linux.intelRdt.closID: "a\nb" is no name of a group
+/linux/intelRdt {"closID": 1} => linux.intelRdt.closID: invalid type
+/linux/intelRdt {"memBwSchema": "L3:0=f"} => linux.intelRdt.memBwSchema: does not start with MB:
+/linux/intelRdt {"memBwSchema": "MB:0=1\nMB:1=1"} => linux.intelRdt.memBwSchema: has a newline
+/linux/intelRdt {"l3CacheSchema": "L3:0=f\u0000"} => linux.intelRdt.l3CacheSchema: has a newline
+/linux/intelRdt {"schemata": ["L3:0=f", "MB:0=1\nMB:1=1"]} => linux.intelRdt.schemata[1]: has a newline
+/linux/intelRdt {"schemata": "L3:0=f"} => linux.intelRdt.schemata: is not a list
+/linux/intelRdt {"enableMonitoring": 1} => linux.intelRdt.enableMonitoring: invalid type
 /linux/memoryPolicy {} => linux.memoryPolicy.mode: is missing
 /linux/memoryPolicy {"mode": "MPOL_X"} => linux.memoryPolicy.mode: there is no MPOL_X
 /linux/memoryPolicy {"mode": "MPOL_BIND"} => linux.memoryPolicy.nodes: this mode needs
