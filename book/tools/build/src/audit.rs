@@ -41,6 +41,7 @@ pub fn problems(book: &Book, complete: bool) -> Vec<String> {
     }
     problems.extend(not_run(book));
     problems.extend(index::glossary(book));
+    problems.extend(book.trace.stale());
     if complete {
         let drafts = book.summary.iter().filter(|entry| entry.file.is_none());
         problems.extend(drafts.map(|entry| format!("SUMMARY.md: {} is not written", entry.title)));

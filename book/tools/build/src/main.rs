@@ -63,14 +63,18 @@ fn build(repository: &Path) -> Result<()> {
     let mut mdbook = MDBook::load(repository.join("book"))?;
     mdbook.with_preprocessor(book);
     mdbook.build()?;
-    let sources = site::write(repository, &repository.join(OUT))?;
-    fs::write(repository.join(OUT).join(stepper::DATA), &data)?;
-    let parts = stepper::PARTS.map(|part| fs::read(repository.join(part)));
-    let weight =
-        parts.into_iter().try_fold(data.len(), |sum, part| anyhow::Ok(sum + part?.len()))?;
+    let out = repository.join(OUT);
+    fs::write(out.join(stepper::DATA), &data)?;
+    let mut weight = data.len();
+    for part in stepper::PARTS {
+        let text = stepper::served(&fs::read_to_string(out.join(part)).context(part)?);
+        fs::write(out.join(part), &text)?;
+        weight += text.len();
+    }
     if weight > stepper::LIMIT {
         bail!("script, style and data of the stepper: {weight} bytes of {}", stepper::LIMIT);
     }
+    let sources = site::write(repository, &out)?;
     println!("book: script, style and data of the stepper: {weight} bytes, not compressed");
     println!("book: {OUT}/index.html, with {sources} pages of source");
     Ok(())

@@ -10,12 +10,21 @@ use serde_json::{Value, json};
 
 use crate::trace::{Pair, Section, Step, Trace};
 
+/// What calls have in them so often that it is said once: `~0` in the data.
+const WORDS: [&str; 6] = [
+    "RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS",
+    "OPEN_TREE_CLONE|AT_RECURSIVE",
+    "/mnt/state",
+    "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS",
+    "PR_CAPBSET_DROP",
+    "cgroup.subtree_control",
+];
 /// The file with the data, in the built book.
 pub const DATA: &str = "trace.js";
 /// What script, style and data may weigh together, in bytes, not compressed.
 pub const LIMIT: usize = 60_000;
-/// The script and the style, from the root of the repository.
-pub const PARTS: [&str; 2] = ["book/theme/stepper.js", "book/theme/stepper.css"];
+/// The script and the style, in the built book.
+pub const PARTS: [&str; 2] = ["theme/stepper.js", "theme/stepper.css"];
 
 /// The stepper of a chapter, or why there is none.
 pub fn of(trace: &Trace, chapter: &str, when: &str) -> String {
@@ -120,7 +129,7 @@ fn without(chapter: &str, off: &Pair) -> String {
         format!(
             "<div class=\"console\"><pre class=\"command\"><code class=\"nohighlight\" \
              data-prompt=\"# \">jec run {flags}./box -- sh -c '{}'</code></pre><pre \
-             class=\"output\"><samp>{}</samp></pre></div>",
+             class=\"output\" tabindex=\"0\"><samp>{}</samp></pre></div>",
             escape(attack),
             escape(said)
         )
@@ -152,11 +161,18 @@ fn without(chapter: &str, off: &Pair) -> String {
     )
 }
 
+/// The script and the style as they are served: without the indentation and the remarks.
+pub fn served(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.filter(|line| !line.starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
 /// All that the script needs, in one file for the book: names are said once, and of a change
 /// only what is new, since the rest follows from what was before.
 pub fn data(trace: &Trace) -> String {
     let mut files: Vec<&str> = Vec::new();
     let mut places: Vec<(usize, usize, &str)> = Vec::new();
+    let mut calls: Vec<Value> = Vec::new();
     let mut stages = Vec::new();
     for section in trace.sections.iter().filter(|section| !section.steps.is_empty()) {
         let mut steps = Vec::new();
@@ -164,9 +180,13 @@ pub fn data(trace: &Trace) -> String {
             if let Step::Call { text, why, file, line, source } = step[0] {
                 let file = index(&mut files, file);
                 let place = index(&mut places, (file, *line, source));
-                let mut call = vec![json!(text), json!(place)];
+                let short = WORDS
+                    .iter()
+                    .enumerate()
+                    .fold(text.clone(), |text, (at, word)| text.replace(word, &format!("~{at}")));
+                let mut call = vec![json!(short), json!(place)];
                 call.extend(why.as_ref().map(|why| json!(why)));
-                steps.push(Value::Array(call));
+                steps.push(json!(index(&mut calls, Value::Array(call))));
             } else {
                 steps.push(step.into_iter().map(state).collect());
             }
@@ -175,7 +195,7 @@ pub fn data(trace: &Trace) -> String {
         stages.push(json!([stage, side, what, why, chapter, steps]));
     }
     let before: Vec<_> = trace.before.iter().map(state).collect();
-    let data = json!({"files": files, "places": places, "before": before, "stages": stages});
+    let data = json!({"words": WORDS, "files": files, "places": places, "calls": calls, "before": before, "stages": stages});
     format!("window.jecTrace={data};\n")
 }
 
