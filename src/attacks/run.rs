@@ -82,7 +82,7 @@ fn in_a_machine(work: impl FnOnce(&SignalFd) -> std::convert::Infallible) -> Res
 
 /// Whether all went as predicted, as an exit status.
 fn matrix(args: &AttackArgs, chosen: &[&Attack], signals: &SignalFd) -> Result<u8> {
-    host::enter().map_err(trouble)?;
+    let whose = host::enter().map_err(trouble)?;
     let (_master, caller) = host::terminal()?;
     let mut rows = Vec::new();
     for attack in chosen {
@@ -96,7 +96,7 @@ fn matrix(args: &AttackArgs, chosen: &[&Attack], signals: &SignalFd) -> Result<u
     let count = |which: fn(&&Row) -> bool| rows.iter().filter(which).count();
     let (skipped, wrong) = (count(|row| row.skipped.is_some()), count(|row| !row.as_predicted));
     let right = rows.len() - skipped - wrong;
-    let sum = format!("{right} as predicted, {wrong} not, {skipped} skipped");
+    let sum = format!("{right} as predicted, {wrong} not, {skipped} skipped; host: {whose}");
     let json = || serde_json::to_string(&rows).map_err(|error| trouble(error.into()));
     let last = if args.json { json()? } else { sum };
     drop(writeln!(stdout(), "{last}"));
