@@ -3,7 +3,10 @@
 // Every page loads without an error or a request to anywhere else, fits three
 // widths in both themes, and has no fault that axe-core calls serious. Search
 // finds, themes switch, commands are copied without prompt and output, and all
-// works without JavaScript as far as it can. Screenshots are kept beside this file.
+// works without JavaScript as far as it can. Each stepper is walked to its end, by button
+// and by key, and opens at the step that a link names. Screenshots: target/book/screens.
+//
+//   node pages.mjs DIRECTORY PAGE...   only these pages, and no more than how they look
 import { createServer } from "node:http";
 import { readFile, mkdir } from "node:fs/promises";
 import { readdirSync } from "node:fs";
@@ -13,7 +16,7 @@ import { chromium } from "playwright-core";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const book = resolve(process.argv[2]);
-const shots = resolve("screenshots");
+const shots = resolve("../screens");
 const widths = [[360, 740], [768, 1024], [1440, 900]];
 const themes = ["light", "dark"];
 const types = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
@@ -168,11 +171,68 @@ async function keyboard() {
     await page.context().close();
 }
 
+// Of each page that has one: to the end by the button, back and on by keys, to a step by a link.
+async function stepping(name) {
+    let page = await open(name);
+    let output = page.locator(".stepper output");
+    await output.waitFor();
+    const place = async () => (await output.textContent()).split(" of ").map(Number);
+    const [first, all] = await place();
+    check(`${name}: the stepper begins at its begin`, first === 1 && all > 0, `${first} of ${all}`);
+    const next = page.getByRole("button", { name: "Next" });
+    const seen = new Set();
+    for (let step = 1; step <= all; step += 1) {
+        seen.add(await page.textContent(".stepper .now .call"));
+        if (step < all) { await next.click({ noWaitAfter: true }); }
+    }
+    check(`${name}: the button leads to the end`, (await place())[0] === all && await next.isDisabled(), await output.textContent());
+    check(`${name}: steps differ`, seen.size > all / 8, `${seen.size} of ${all}`);
+    check(`${name}: the address names the step`, page.url().endsWith(all > 1 ? `#step=${all}` : name), page.url());
+    if (all > 1) {
+        await page.keyboard.press("b");
+        check(`${name}: B leads back`, (await place())[0] === all - 1);
+        await page.keyboard.press("n");
+        check(`${name}: N leads on`, (await place())[0] === all);
+        await page.focus(".stepper .calls a[aria-current]");
+        await page.keyboard.press("ArrowLeft");
+        check(`${name}: in the frame, so do arrows`, (await place())[0] === all - 1 && page.url().includes(name));
+        for (let step = 1; step < all; step += 1) { await page.keyboard.press("b"); }
+        check(`${name}: and to the begin`, (await place())[0] === 1);
+    }
+    const middle = Math.ceil(all / 2);
+    await page.context().close();
+    page = await open(`${name}#step=${middle}`);
+    output = page.locator(".stepper output");
+    await output.waitFor();
+    check(`${name}: a link opens at its step`, (await place())[0] === middle, await output.textContent());
+    check(`${name}: and shows it`, await page.locator(".stepper").evaluate(box => box.getBoundingClientRect().top < innerHeight / 2));
+    if (await page.getByRole("switch").count() > 0) {
+        await page.getByRole("switch").check();
+        check(`${name}: without the stage, the attack is shown`, await page.locator(".without .console").nth(1).isVisible());
+        check(`${name}: and the steps are not`, await page.locator(".stepper .walk").isHidden());
+        await page.locator(".stepper").screenshot({ path: join(shots, `without-${name.replace(".html", "")}.png`) });
+    }
+    await page.context().close();
+}
+
+// The marked change, as a reader sees it: a phone and a desk, light and dark.
+async function stepperLooks() {
+    for (const theme of themes) {
+        for (const [width, height] of [widths[0], widths[2]]) {
+            const page = await open("pivot-root.html#step=6", { theme, viewport: { width, height } });
+            await page.locator(".stepper output").waitFor();
+            await page.locator(".stepper").screenshot({ path: join(shots, `stepper-${width}-${theme}.png`) });
+            await page.context().close();
+        }
+    }
+}
+
 async function withoutScripts() {
     for (const colorScheme of themes) {
         const page = await open("pivot-root.html", { javaScriptEnabled: false, colorScheme, viewport: { width: 768, height: 1024 } });
         check("the text is there without scripts", (await page.textContent("main")).includes("The kernel object"));
         check("a way on is there without scripts", await page.locator("nav.turn a").count() > 0);
+        check("the steps are a table without scripts", await page.locator(".stepper table tr[id='step=1']").isVisible());
         await page.locator("details.answer summary").first().click();
         check("answers unfold without scripts", await page.locator("details.answer pre").first().isVisible());
         await page.screenshot({ path: join(shots, `no-scripts-${colorScheme}.png`) });
@@ -191,11 +251,21 @@ async function paper() {
 
 await mkdir(shots, { recursive: true });
 // toc.html is the contents without scripts; index.html is the first chapter again.
-const pages = readdirSync(book).filter(name => name.endsWith(".html") && !["toc.html", "index.html"].includes(name));
-for (const name of pages) { await looks(name); }
-await looks("source/src/stages/pivot_root.rs.html");
-for (const test of [search, switching, copying, keyboard, withoutScripts, paper]) {
-    await test().catch(error => check(test.name, false, error.message));
+const all = readdirSync(book).filter(name => name.endsWith(".html") && !["toc.html", "index.html"].includes(name));
+const wanted = process.argv.slice(3).map(name => `${name}.html`);
+const pages = wanted.length ? wanted : all;
+// A page that is not one: it fails by its name, and the others are looked at all the same.
+async function attempt(name, test) {
+    await test().catch(error => check(name, false, error.message));
+}
+for (const name of pages) {
+    await attempt(name, () => looks(name));
+    const text = await readFile(join(book, name), "utf8");
+    if (name !== "print.html" && text.includes("class=\"stepper\"")) { await attempt(`${name}: steps`, () => stepping(name)); }
+}
+if (!wanted.length) {
+    await attempt("source", () => looks("source/src/stages/pivot_root.rs.html"));
+    for (const test of [search, switching, copying, keyboard, stepperLooks, withoutScripts, paper]) { await attempt(test.name, test); }
 }
 await browser.close();
 server.close();

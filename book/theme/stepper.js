@@ -36,10 +36,10 @@
         trace.stages.forEach(([name, side, what, why, chapter, list]) => {
             const group = { name, side, what, why, steps: [], before: facts, keys: new Set() };
             for (const step of list) {
-                const states = typeof step[0] === "string" ? null : step;
+                const states = typeof step === "number" ? null : step;
                 const now = states ? fold(facts, states) : facts;
                 states?.forEach(([, , changed]) => Object.keys(changed).forEach(key => group.keys.add(key)));
-                group.steps.push({ group, call: states ? null : step, facts: now, past: facts, states });
+                group.steps.push({ group, call: states ? null : trace.calls[step], facts: now, past: facts, states });
                 facts = now;
             }
             if ((whole || chapter === box.dataset.chapter) && group.steps.length) {
@@ -172,6 +172,10 @@
     }
 
     const script = make("script", { src: `${path_to_root}trace.js` });
-    script.onload = () => boxes.forEach(box => build(box, window.jecTrace));
+    script.onload = () => {
+        const trace = window.jecTrace;
+        for (const call of trace.calls) { call[0] = call[0].replace(/~(\d)/g, (_, word) => trace.words[word]); }
+        boxes.forEach(box => build(box, trace));
+    };
     document.head.append(script);
 })();

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
@@ -45,6 +46,7 @@ pub fn lacks(needs: &str, broken: bool) -> Result<Option<String>> {
             "cgroup1" => (has_cgroup1(), "needs cgroup v1, and the first cgroup namespace".into()),
             "disk" => (disk().is_some(), "needs a disk that the host may read".into()),
             "ids" => (is_root() || has_ids(), "needs more ids than one (/etc/subuid)".into()),
+            "suid" => (is_root() || !is_nosuid(), "needs a $TMPDIR that is not nosuid".into()),
             "tiocsti" => (
                 read("/proc/sys/dev/tty/legacy_tiocsti") != "0",
                 "this kernel refuses it to all (legacy_tiocsti)".into(),
@@ -69,6 +71,12 @@ fn has_cgroup1() -> bool {
     const PROC_CGROUP_INIT_INO: &str = "cgroup:[4026531835]"; // <linux/nsfs.h>
     let own = fs::read_link("/proc/self/ns/cgroup").unwrap_or_default();
     own == Path::new(PROC_CGROUP_INIT_INO) && Path::new("/proc/cgroups").exists()
+}
+
+/// Whether set-user-ID programs do nothing where an ordinary user's host is.
+fn is_nosuid() -> bool {
+    let found = statvfs(&std::env::temp_dir());
+    found.is_ok_and(|found| found.flags().contains(FsFlags::ST_NOSUID))
 }
 
 /// Whether the user may give ids to her containers.

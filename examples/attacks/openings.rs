@@ -19,6 +19,7 @@ pub type Edit = fn(&Host, &mut Value) -> io::Result<()>;
 pub const OPENINGS: &[(&str, Edit)] = &[
     ("pid-namespace", |_, config| share(config, "pid", "/proc")),
     ("uts-namespace", |_, config| share(config, "uts", "")),
+    ("cgroup-namespace", |_, config| share(config, "cgroup", "")),
     ("ipc-namespace", |_, config| share(config, "ipc", "")),
     ("network-namespace", |_, config| share(config, "network", "/sys")),
     // A mount namespace as unshare(2) makes it, in the place of jec.

@@ -1,7 +1,8 @@
 //! Lift one's own limits.
 //!
-//! Stopped in `mounts`: the container sees its cgroup through a read-only mount. EROFS.
-//! See cgroups(7), CVE-2023-25809.
+//! Stopped in `mounts`: the container sees its cgroup through a read-only mount. EROFS. And by the
+//! cgroup namespace: where the tree is mounted with nsdelegate, as by systemd, nobody inside may
+//! write the limits of its topmost group. See cgroup_namespaces(7), CVE-2023-25809.
 
 use super::{Attempt, Host, Seen, read, when};
 

@@ -7,6 +7,7 @@ use bookrun::chapter;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::book::Book;
+use crate::index;
 use crate::stages;
 
 /// The sections of a chapter on a stage, in their order.
@@ -39,6 +40,8 @@ pub fn problems(book: &Book, complete: bool) -> Vec<String> {
         problems.extend(unseen(book, &chapter));
     }
     problems.extend(not_run(book));
+    problems.extend(index::glossary(book));
+    problems.extend(book.trace.stale());
     if complete {
         let drafts = book.summary.iter().filter(|entry| entry.file.is_none());
         problems.extend(drafts.map(|entry| format!("SUMMARY.md: {} is not written", entry.title)));

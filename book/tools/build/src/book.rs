@@ -7,6 +7,8 @@
 //! - `{{#stage NAME}}`: what the table says of a stage; `{{#stages [PART]}}`: the table;
 //! - `{{#svg NAME}}`: the drawing src/images/NAME.svg;
 //! - `{{#answer [TITLE]}}` … `{{#end}}`: what is folded until the reader has thought;
+//! - `{{#whole-run}}`: the recorded trace of a container, all of it ([`crate::stepper`]);
+//! - `{{#index calls}}`, `{{#index files}}`: which chapters have them ([`crate::index`]);
 //! - `{{#not-run}}`: the list of commands that are not executed.
 
 use std::cell::RefCell;
@@ -22,9 +24,12 @@ use bookrun::report::{self, Report, escape};
 use mdbook_preprocessor::book::{Book as Tree, BookItem};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
+use crate::index;
 use crate::page;
 use crate::source::{Piece, piece};
 use crate::stages::{self, Stage};
+use crate::stepper;
+use crate::trace::{self, Trace};
 
 /// Everything that pages are made of.
 #[derive(Debug, Clone)]
@@ -39,6 +44,8 @@ pub struct Book {
     pub texts: BTreeMap<String, String>,
     /// What was executed.
     pub report: Report,
+    /// What a container did.
+    pub trace: Trace,
     /// The source that was shown, by chapter.
     pub shown: RefCell<Vec<Piece>>,
 }
@@ -54,6 +61,7 @@ impl Book {
             stages: stages::load()?,
             texts: texts.collect::<Result<_>>()?,
             summary,
+            trace: trace::load(repository)?,
             report: report::load(repository)?,
             shown: RefCell::default(),
         })
@@ -87,6 +95,12 @@ impl Book {
         out += &self.directives(name, &text[at..], &mut open)?;
         if open != 0 {
             bail!("{{{{#answer}}}} without {{{{#end}}}}");
+        }
+        if let Some(stage) = self.stages.iter().find(|stage| stage.chapter == name) {
+            // After "Watch it".
+            let at = out.find("\n## Break it").unwrap_or(out.len());
+            let widget = stepper::of(&self.trace, name, &stage.when);
+            out.insert_str(at, &format!("\n\n{widget}\n\n"));
         }
         Ok(format!("{out}\n\n{}\n", page::stamp(&blocks, executed)))
     }
@@ -133,6 +147,8 @@ impl Book {
                 *open -= 1;
                 "\n</details>\n".into()
             }
+            "index" => index::page(self, rest)?,
+            "whole-run" => stepper::whole(&self.trace),
             "not-run" => {
                 let all = self.all_blocks()?;
                 page::not_run(all.iter().map(|(name, blocks)| (*name, &blocks[..])))

@@ -10,15 +10,18 @@
 mod audit;
 mod book;
 mod canary;
+mod index;
 mod links;
 mod page;
 mod site;
 mod source;
 mod stages;
+mod stepper;
+mod trace;
 
-use std::env;
 use std::path::Path;
 use std::process::ExitCode;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use mdbook_driver::MDBook;
@@ -56,10 +59,23 @@ fn run() -> Result<()> {
 
 fn build(repository: &Path) -> Result<()> {
     let book = Book::load(repository)?;
+    let data = stepper::data(&book.trace);
     let mut mdbook = MDBook::load(repository.join("book"))?;
     mdbook.with_preprocessor(book);
     mdbook.build()?;
-    let sources = site::write(repository, &repository.join(OUT))?;
+    let out = repository.join(OUT);
+    fs::write(out.join(stepper::DATA), &data)?;
+    let mut weight = data.len();
+    for part in stepper::PARTS {
+        let text = stepper::served(&fs::read_to_string(out.join(part)).context(part)?);
+        fs::write(out.join(part), &text)?;
+        weight += text.len();
+    }
+    if weight > stepper::LIMIT {
+        bail!("script, style and data of the stepper: {weight} bytes of {}", stepper::LIMIT);
+    }
+    let sources = site::write(repository, &out)?;
+    println!("book: script, style and data of the stepper: {weight} bytes, not compressed");
     println!("book: {OUT}/index.html, with {sources} pages of source");
     Ok(())
 }

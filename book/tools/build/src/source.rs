@@ -115,8 +115,18 @@ fn without_comment_and_strings(line: &str) -> String {
             '\\' if quoted => drop(characters.next()),
             '"' => quoted = !quoted,
             '/' if !quoted && characters.peek() == Some(&'/') => break,
-            // A character literal of a bracket or a quote.
-            '\'' if !quoted && characters.next_if(|c| "\"([{}])".contains(*c)).is_some() => {}
+            // A character literal; what has no second quote behind it is a lifetime.
+            '\'' if !quoted => {
+                let mut ahead = characters.clone();
+                let first = ahead.next();
+                if first == Some('\\') {
+                    ahead.next();
+                    ahead.find(|character| *character == '\'');
+                    characters = ahead;
+                } else if ahead.next() == Some('\'') {
+                    characters = ahead;
+                }
+            }
             _ if !quoted => out.push(character),
             _ => {}
         }
@@ -152,7 +162,7 @@ const N: &str =
 pub(crate) fn run(
     a: u8, // {
 ) -> u8 {
-    if a == b'{' { 1 } else { 2 }
+    if a == b'{' { one::<'static>(b'/') } else { two('\\\\', '\"', '\\u{1e}') }
 }
 
 impl X {
