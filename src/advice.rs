@@ -55,6 +55,7 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("limits", Errno::EACCES, "oom_score_adj can be lowered only with CAP_SYS_RESOURCE on the host", "cat /proc/self/oom_score_adj"),
     ("resctrl", Errno::ENOSPC, "the processor knows no more groups than there are already", "cat /sys/fs/resctrl/info/*/num_closids /sys/fs/resctrl/info/*/num_rmids; ls /sys/fs/resctrl"),
     ("resctrl", Errno::ENOENT, "this processor divides (schemata) or counts (mon_groups) less than was asked for, or somebody has removed the group", "ls -R /sys/fs/resctrl/info"),
+    ("resctrl", Errno::EPERM, "this processor counts (mon_groups) and divides nothing: closID / is the only group", "ls -R /sys/fs/resctrl/info"),
     ("resctrl", Errno::EACCES, "resctrl belongs to root of the host: nobody else makes groups or joins them", "ls -ld /sys/fs/resctrl; id -u"),
     ("net-devices", Errno::EPERM, "to take a network device from the host takes CAP_NET_ADMIN and CAP_SYS_ADMIN there: root alone may", "id -u"),
     ("net-devices", Errno::EINVAL, "this device belongs to its namespace for ever, as lo does", "ip -details link show THE-DEVICE | grep netns"),

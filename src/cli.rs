@@ -32,7 +32,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "To look: inspect, diff. For engines: list, ps, pause, resume, update, events …
+    after_help = "To look: tour, inspect, diff. To attack: attack. For engines: list, ps, pause, resume, …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -130,6 +130,9 @@ pub enum Command {
     /// Show what differs between two containers, processes or traces
     #[command(hide = true)]
     Diff(Later<DiffArgs>),
+    /// Attack containers of its own, with everything on and without what stops the attack
+    #[command(hide = true)]
+    Attack(Later<crate::attacks::AttackArgs>),
     /// Be process 1 of a container: reap orphans, pass signals on
     #[command(hide = true)]
     Init(Later<InitArgs>),

@@ -107,6 +107,15 @@ impl Error {
         }
     }
 
+    /// The same with what the kernel, or a program, has said of a failed call.
+    #[must_use]
+    pub fn with_words(mut self, said: &str) -> Self {
+        if let (Self::Call { args, .. }, false) = (&mut self, said.trim().is_empty()) {
+            *args = format!("{args} [{}]", said.trim());
+        }
+        self
+    }
+
     /// Whether a system call failed with this errno.
     pub fn is(&self, errno: Errno) -> bool {
         self.errno() == errno as i32

@@ -17,13 +17,14 @@
 //!    is `unsafe`.
 //! 7. [`commands`]: what the command line does with all that; [`relay`]: the
 //!    time while the program runs.
-//! 8. [`microscope`]: `jec plan`, `--step` and `--trace`, which look at all that.
+//! 8. [`microscope`]: `jec plan`, `--step`, `--trace` and `jec tour`, which look at all that.
 //!
 //! Errors are of six kinds ([`error`]); the likely causes of the common ones
 //! are in [`advice`]. The names are those of the man pages and of the OCI
 //! runtime specification.
 
 pub mod advice;
+pub mod attacks;
 pub mod cgroup;
 pub mod cli;
 pub mod commands;

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use jec::cli::{self, Cli, Command};
 use jec::commands::{self, time};
-use jec::error::Failure;
-use jec::{log, microscope};
+use jec::{error::Failure, log, microscope};
 
 fn main() -> ExitCode {
     let cli = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
@@ -43,6 +42,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Tour(args) => microscope::tour::run(args),
         Command::Inspect(args) => commands::inspect::run(&cli.global, args),
         Command::Diff(args) => commands::diff::run(&cli.global, args),
+        Command::Attack(args) => jec::attacks::run(args),
         Command::Init(args) => commands::init::run(args),
     }
 }

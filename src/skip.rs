@@ -131,7 +131,7 @@ pub fn skip(plan: &mut Plan, skipped: &[Skipped], proc: BorrowedFd) -> Result<()
             "seccomp" => plan.seccomp = None,
             _ => {}
         }
-        log::warn(&red(&format!("without {name}: {open}")));
+        log::warn(&paint(&stderr(), 31, &format!("without {name}: {open}")));
     }
     // What is never dropped is still there when all five sets are read back.
     if plan.skipped.contains(&"bounding") {
@@ -140,9 +140,9 @@ pub fn skip(plan: &mut Plan, skipped: &[Skipped], proc: BorrowedFd) -> Result<()
     Ok(())
 }
 
-/// In red, where standard error has colours.
-fn red(text: &str) -> String {
+/// In a colour of ECMA-48 (31 is red), where what it is written to has colours.
+pub fn paint(to: &impl IsTerminal, colour: u8, text: &str) -> String {
     // NO_COLOR: https://no-color.org
-    let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if colour { format!("\x1b[31m{text}\x1b[0m") } else { text.into() }
+    let has_colours = to.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if has_colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.into() }
 }

@@ -24,9 +24,7 @@ use crate::log;
 use crate::plan::Plan;
 use crate::sys::process::{Child, pidfd_open};
 use crate::sys::{credentials, directory, file};
-use files::{
-    NEW, boot_id, check_owner, default_root, empty, make, read, remove, replace, start_time,
-};
+use files::{NEW, boot_id, check_owner, default_root, empty, make, read, replace, start_time};
 
 /// The version of the OCI runtime specification that states claim.
 pub const OCI_VERSION: &str = "1.3.0";
@@ -211,7 +209,7 @@ impl States {
     pub fn remove(&self, container: &Container) -> Result<bool> {
         let Intent { id, pid_file, .. } = &container.intent;
         if let Some(path) = pid_file {
-            remove(file::HERE, &CString::new(container.intent.temporary(path))?, false)?;
+            file::remove(file::HERE, &CString::new(container.intent.temporary(path))?, false)?;
         }
         let Some(found) = self.directory(id)? else {
             return Ok(false);
@@ -220,7 +218,7 @@ impl States {
             return Ok(false);
         }
         empty(container.dir.as_fd())?;
-        remove(self.dir.as_fd(), &CString::new(&**id)?, true)
+        file::remove(self.dir.as_fd(), &CString::new(&**id)?, true)
     }
 
     /// The directory of this id, if there is one.
@@ -257,7 +255,7 @@ impl Container {
         // Of further processes there may be several at a time.
         let name = if pid == self.state.pid { name } else { format!("{name}-{pid}") };
         let (path, temporary) = (CString::new(path)?, CString::new(name)?);
-        remove(file::HERE, &temporary, false)?;
+        file::remove(file::HERE, &temporary, false)?;
         let out = file::openat(file::HERE, &temporary, NEW | OFlag::O_EXCL, 0o644)?;
         file::write(out.as_fd(), pid.to_string().as_bytes())?;
         file::renameat(file::HERE, &temporary, &path)

@@ -108,6 +108,24 @@ fn another_file_system_of_that_name_is_not_taken_for_it() {
     world.assert_clean();
 }
 
+/// As after a crash, and `umount /sys/fs/resctrl`, which ends all groups.
+#[test]
+fn groups_that_are_gone_with_resctrl_do_not_keep_a_container_from_being_deleted() {
+    if has_resctrl() {
+        skip!("resctrl is mounted");
+    }
+    let world = World::new();
+    let id = world.id("r");
+    world.create(&world.bundle("gate", for_me), &id).ok();
+    let path = world.path("state").join(&id).join("intent.json");
+    let mut intent: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(intent["groups"], json!([]));
+    intent["groups"] = json!(["x", "x/mon_groups/x"]);
+    fs::write(&path, intent.to_string()).unwrap();
+    world.delete(&["--force", &id]).ok();
+    world.assert_clean();
+}
+
 #[test]
 fn left_out_it_is_not_looked_for() {
     let world = World::new();
@@ -144,7 +162,7 @@ fn the_program_of_the_example_is_in_two_groups_that_end_with_it() {
     let world = World::new();
     let ran = world.run_bundle(&world.bundle("resctrl", |_| ())).ok();
     let id = world.id("b");
-    assert_eq!(ran.out, format!("res:/{id}\nmon:{id}\n"));
+    assert_eq!(ran.out, format!("res:{id}\nmon:{id}\n"));
     assert!(!Path::new(ROOT).join(&id).exists());
     world.assert_clean();
 }
@@ -166,13 +184,16 @@ fn a_group_that_exists_is_joined_and_stays_also_by_exec_and_when_jec_is_killed()
         let bundle = bundle(&world, &rdt, "exec sleep 300");
         world.create(&bundle, &id).ok();
         let pid = fs::read_to_string(world.path("pid")).expect("a pid").parse().expect("a pid");
-        assert!(groups_of(pid).starts_with(&format!("res:/{}\n", group.0)), "{}", groups_of(pid));
+        assert!(groups_of(pid).starts_with(&format!("res:{}\n", group.0)), "{}", groups_of(pid));
         world.tell(&["start", &id]).ok();
         let told = world.tell(&["exec", &id, "cat", "/proc/self/cpu_resctrl_groups"]).ok().out;
-        assert!(told.starts_with(&format!("res:/{}\n", group.0)), "{told}");
+        assert!(told.starts_with(&format!("res:{}\n", group.0)), "{told}");
         world.delete(&["--force", &id]).ok();
         assert!(group.path().exists());
     }
+    let held = world.hold_bundle(&bundle(&world, &json!({"closID": "/"}), "exec sleep 300"));
+    assert!(groups_of(held.pid).starts_with("res:/\n"), "{}", groups_of(held.pid));
+    drop(held);
     let held = world.hold_bundle(&bundle(&world, &json!({"closID": group.0}), "exec sleep 300"));
     held.signal(nix::sys::signal::Signal::SIGKILL);
     drop(held);
@@ -194,7 +215,7 @@ fn one_that_jec_has_made_is_removed_also_when_jec_was_killed() {
         (json!({"closID": name, "schemata": [line]}), &name),
     ] {
         let held = world.hold_bundle(&bundle(&world, &rdt, "exec sleep 300"));
-        assert!(groups_of(held.pid).starts_with(&format!("res:/{made}\n")));
+        assert!(groups_of(held.pid).starts_with(&format!("res:{made}\n")));
         held.signal(nix::sys::signal::Signal::SIGKILL);
         drop(held);
         assert!(Path::new(ROOT).join(made).exists());

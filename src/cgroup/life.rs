@@ -130,15 +130,15 @@ impl Cgroup {
         let leaf = CString::new(leaf)?;
         // EBUSY: it has children, which go first, the deepest before all. To look for those,
         // which hardly any container has, takes ten calls.
-        if unless(&[Errno::EBUSY], remove_directory(parent_dir.as_fd(), &leaf))?.is_none() {
-            below(self.dir.as_fd(), |at, name, _| remove_directory(at, name))?;
-            remove_directory(parent_dir.as_fd(), &leaf)?;
+        if unless(&[Errno::EBUSY], file::remove(parent_dir.as_fd(), &leaf, true))?.is_none() {
+            below(self.dir.as_fd(), |at, name, _| file::remove(at, name, true).map(drop))?;
+            file::remove(parent_dir.as_fd(), &leaf, true)?;
         }
         if let (above, JEC) = split(parent) {
             // The directory `jec` goes with the last container, for nobody else would
             // take it away. EBUSY: another container is in it, so it stays.
             let above = open_directory(self.root.as_fd(), above)?;
-            unless(&[Errno::EBUSY], remove_directory(above.as_fd(), &CString::new(JEC)?))?;
+            unless(&[Errno::EBUSY], file::remove(above.as_fd(), &CString::new(JEC)?, true))?;
         }
         Ok(())
     }
@@ -216,11 +216,6 @@ pub(super) fn below(
         };
     }
     Ok(())
-}
-
-/// rmdir(2); ENOENT: somebody was faster, and it is gone all the same.
-fn remove_directory(at: BorrowedFd, name: &CStr) -> Result<()> {
-    unless(&[Errno::ENOENT], file::unlinkat(at, name, true)).map(drop)
 }
 
 /// The lines of `cgroup.procs`.

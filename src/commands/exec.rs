@@ -32,8 +32,7 @@ pub fn run(global: &Global, args: &ExecArgs) -> Result<u8, Failure> {
     runtime.container = Some(container);
     serve(&mut runtime, &args.ends)?;
     Recorder::resume(listening);
-    let started = walk(&mut runtime, &all);
-    let result = started
+    let result = walk(&mut runtime, &all)
         .and_then(|()| if args.detach { Ok(0) } else { Ok(relay::wait(&mut runtime)?.code()) });
     if result.is_ok() {
         return result;

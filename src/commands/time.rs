@@ -8,7 +8,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::cli::RunArgs;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Failure, Result, ensure};
 use crate::plan::Plan;
 use crate::sys::Recorder;
 use crate::sys::constants::CLONE_NEWTIME;
@@ -32,10 +32,9 @@ pub fn told(args: &RunArgs, life: impl FnOnce() -> Result<u8, Failure>) -> Resul
 pub fn refuse_other_clocks(args: &RunArgs, plan: &Plan) -> Result<()> {
     let namespaces = &plan.namespaces;
     let joins = namespaces.joined.iter().any(|(kind, _)| *kind == CLONE_NEWTIME);
-    if !args.time || !(joins || namespaces.makes(CLONE_NEWTIME)) {
-        return Ok(());
-    }
-    Err(Error::config("--time", "the clocks of a time namespace are other ones than jec's"))
+    let has_one = joins || namespaces.makes(CLONE_NEWTIME);
+    let problem = "the clocks of a time namespace are other ones than jec's";
+    ensure(!args.time || !has_one, || Error::config("--time", problem))
 }
 
 /// Prints what was noted: a bar for each step, or JSON.

@@ -222,7 +222,7 @@ impl Tour {
             last.facts = next.facts;
             (0..2).for_each(|of| last.changed[of].extend(next.changed[of].iter().cloned()));
         }
-        self.go_to(self.walk.steps.len().saturating_sub(1), 0);
+        self.go_to(self.walk.steps.len().saturating_sub(1), None);
         Ok(())
     }
 

@@ -107,14 +107,8 @@ pub fn new_filesystem(
 /// Adds the file system's own words to an error: each read of its descriptor is a message.
 fn explained(fs: BorrowedFd, error: Error) -> Error {
     let mut message = [0; 256];
-    match (error, file::read(fs, &mut message)) {
-        (Error::Call { name, args, errno }, Ok(length)) => {
-            let said = String::from_utf8_lossy(&message[..length]);
-            let said = said.trim_start_matches("e ").trim();
-            Error::Call { name, args: format!("{args} [{said}]"), errno }
-        }
-        (error, _) => error,
-    }
+    let length = file::read(fs, &mut message).unwrap_or(0);
+    error.with_words(String::from_utf8_lossy(&message[..length]).trim_start_matches("e "))
 }
 
 /// Sets what the configuration asks for, and reads it back.

@@ -64,19 +64,16 @@ pub fn remove(container: &Container, proc: &OwnedFd) -> Result<()> {
     root.map_or(Ok(()), |root| remove_all(&root, groups))
 }
 
-/// The inner one first. ENOENT: it was never made, or is gone with the outer one.
+/// The inner one first. One that is not there was never made, or is gone with the outer one.
 fn remove_all(root: &OwnedFd, groups: &[String]) -> Result<()> {
-    groups.iter().rev().try_for_each(|group| {
-        let removed = file::unlinkat(root.as_fd(), &CString::new(&**group)?, true);
-        unless(&[Errno::ENOENT], removed).map(drop)
-    })
+    let remove = |group: &String| file::remove(root.as_fd(), &CString::new(&**group)?, true);
+    groups.iter().rev().try_for_each(|group| remove(group).map(drop))
 }
 
 /// The root, locked for as long as it is open: so programs that change several files agree.
 fn root(proc: &OwnedFd) -> Result<OwnedFd> {
     let lacks = "linux.intelRdt needs the file system resctrl, which is not mounted here";
-    let cure = "mount -t resctrl resctrl /sys/fs/resctrl, where grep -wE 'cat_l[23]|mba|cqm' \
-        /proc/cpuinfo says that the processor can";
+    let cure = "mount -t resctrl resctrl /sys/fs/resctrl, on a processor with cat_l3, mba or cqm";
     find(proc)?.ok_or_else(|| Error::machine(lacks, cure))
 }
 
@@ -110,8 +107,7 @@ fn groups(wanted: &IntelRdt, id: &str) -> Vec<String> {
 }
 
 fn make(root: &OwnedFd, group: &str) -> Result<()> {
-    let made = file::mkdirat(root.as_fd(), &CString::new(group)?, 0o755);
-    made.map_err(|error| explained(root, error))
+    explained(root, file::mkdirat(root.as_fd(), &CString::new(group)?, 0o755))
 }
 
 /// Whether the control group has to be made. One that exists is shared by all who name it, and has
@@ -143,17 +139,13 @@ fn join(root: &OwnedFd, groups: &[String], pid: i32) -> Result<()> {
 
 fn write(root: &OwnedFd, group: &str, name: &str, text: &str) -> Result<()> {
     let path = CString::new(format!("{group}/{name}"))?;
-    file::write_file(root.as_fd(), &path, text).map_err(|error| explained(root, error))
+    explained(root, file::write_file(root.as_fd(), &path, text))
 }
 
-/// Adds what the kernel has to say of the command that has failed.
-fn explained(root: &OwnedFd, error: Error) -> Error {
-    match (error, file::read_file(root.as_fd(), c"info/last_cmd_status", LONGEST)) {
-        (Error::Call { name, args, errno }, Ok(said)) => {
-            Error::Call { name, args: format!("{args} [{}]", said.trim()), errno }
-        }
-        (error, _) => error,
-    }
+/// Adds what the kernel has to say of the last command, if that has failed.
+fn explained(root: &OwnedFd, result: Result<()>) -> Result<()> {
+    let said = || file::read_file(root.as_fd(), c"info/last_cmd_status", LONGEST);
+    result.map_err(|error| error.with_words(&said().unwrap_or_default()))
 }
 
 /// Fails where a group has not what these lines say. The kernel's lines name every domain, in an

@@ -59,12 +59,7 @@ pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
 pub(super) fn empty(dir: BorrowedFd) -> Result<()> {
     let mut names = directory::names(dir)?;
     names.sort_by_key(|name| name.as_c_str() == c"intent.json");
-    names.iter().try_for_each(|name| remove(dir, name, false).map(drop))
-}
-
-/// What was to be removed and is not there is removed; true when it was there.
-pub(super) fn remove(at: BorrowedFd, name: &CStr, directory: bool) -> Result<bool> {
-    Ok(unless(&[Errno::ENOENT], file::unlinkat(at, name, directory))?.is_some())
+    names.iter().try_for_each(|name| file::remove(dir, name, false).map(drop))
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.

@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags};
 
 use super::arguments::{dir, flags};
 use super::record::{again, record, record_as, record_fd};
-use crate::error::Result;
+use crate::error::{Result, unless};
 
 /// The working directory, where a call takes a directory: for paths of the host.
 pub const HERE: BorrowedFd<'static> = AT_FDCWD;
@@ -80,6 +80,12 @@ pub fn unlinkat(at: BorrowedFd, name: &CStr, directory: bool) -> Result<()> {
     let word = if directory { "AT_REMOVEDIR" } else { "0" };
     let result = nix::unistd::unlinkat(at, name, flag);
     record("unlinkat", format_args!("{}, {name:?}, {word}", dir(at)), result)
+}
+
+/// The same, where what is not there is removed already: somebody was faster. True when it was.
+#[track_caller]
+pub fn remove(at: BorrowedFd, name: &CStr, directory: bool) -> Result<bool> {
+    Ok(unless(&[Errno::ENOENT], unlinkat(at, name, directory))?.is_some())
 }
 
 /// renameat(2) inside one directory.

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 pub mod arguments;
+pub mod attack;
 pub mod attributes;
 pub mod board;
 pub mod bpf;

@@ -33,7 +33,6 @@ pub fn run_helper(program: &str, args: &[String]) -> Result<()> {
         Ok(output) => (output.stderr, Err(Errno::EPERM)),
         Err(error) => (Vec::new(), Err(errno(error))),
     };
-    let said = String::from_utf8_lossy(&said);
-    let said = if said.trim().is_empty() { String::new() } else { format!(" [{}]", said.trim()) };
-    record(program, format_args!("{}{said}", args.join(", ")), result)
+    let ran = record(program, format_args!("{}", args.join(", ")), result);
+    ran.map_err(|error| error.with_words(&String::from_utf8_lossy(&said)))
 }

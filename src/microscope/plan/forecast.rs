@@ -50,7 +50,8 @@ pub fn calls(stage: &Stage, plan: &Plan, cgroup: &Result<String, String>) -> Res
 
 fn shares(group: &IntelRdt) -> String {
     let (name, lines) = (group.name.as_deref(), [&*group.schema, &*group.schemata].concat());
-    format!("group {}: {}", name.unwrap_or("of its own"), lines.trim().replace('\n', ", "))
+    let text = format!("group {}: {}", name.unwrap_or("of its own"), lines.replace('\n', ", "));
+    text.trim_end_matches([':', ',', ' ']).to_owned()
 }
 
 /// Those of init.

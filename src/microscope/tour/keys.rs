@@ -19,7 +19,7 @@ impl Tour {
             _ if self.is_helping => self.is_helping = false,
             'q' => self.is_over = true,
             '→' | 'n' | ' ' => return self.forward(screen),
-            '←' | 'p' => self.go_to(self.at.saturating_sub(1), 0),
+            '←' | 'p' => self.go_to(self.at.saturating_sub(1), None),
             '\t' => self.pane = (self.pane + 1) % 3,
             '⇤' => self.pane = (self.pane + 2) % 3,
             '1' => self.pane = 0,
@@ -42,16 +42,16 @@ impl Tour {
     /// The next step: one that was made, or one that is to be made now.
     fn forward(&mut self, screen: &mut Screen) -> Result<()> {
         if self.at + 1 < self.walk.steps.len() {
-            self.go_to(self.at + 1, 0);
+            self.go_to(self.at + 1, None);
             return Ok(());
         }
         let rests = self.rests().map(|stage| stage.name);
-        let Some(live) = self.live.as_mut().filter(|live| live.ended.is_none()) else {
+        let Some(live) = &mut self.live else {
             self.message = "this is the end; ← goes back, q leaves".into();
             return Ok(());
         };
         match rests {
-            // It is on its way already.
+            // It is on its way, or has ended.
             None => return Ok(()),
             // Sealed, jec looks at the modes of the terminal anew, to restore those.
             Some("seal") => screen.cooked()?,
@@ -74,19 +74,19 @@ impl Tour {
         Ok(())
     }
 
-    /// Looks at a step; at this call of it, or at its first.
-    pub fn go_to(&mut self, at: usize, call: usize) {
+    /// Looks at a step; at this call of it, or at the first that its own module makes.
+    pub fn go_to(&mut self, at: usize, call: Option<usize>) {
         let own = |call: &Call| call.file == self.walk.steps[at].file();
         let calls = self.walk.steps.get(at).map(|step| &step.calls);
         let first = calls.and_then(|calls| calls.iter().position(own)).unwrap_or(0);
-        (self.at, self.call) = (at, if call > 0 { call } else { first });
+        (self.at, self.call) = (at, call.unwrap_or(first));
         (self.source, self.scroll) = (None, 0);
     }
 
     fn scroll(&mut self, by: isize) {
         let moved = |from: usize, last: usize| from.saturating_add_signed(by).min(last);
         match self.pane {
-            0 => self.go_to(moved(self.at, self.walk.steps.len().saturating_sub(1)), 0),
+            0 => self.go_to(moved(self.at, self.walk.steps.len().saturating_sub(1)), None),
             1 if by.abs() == 1 => {
                 let last = self.step().map_or(0, |step| step.calls.len().saturating_sub(1));
                 (self.call, self.source) = (moved(self.call, last), None);
@@ -117,11 +117,11 @@ impl Tour {
             let after = if is_here { self.call + 1 } else { 0 };
             let found = step.calls.iter().skip(after).position(|call| call.named.contains(word));
             if !is_here && step.name.contains(word) {
-                return self.go_to(at, 0);
+                return self.go_to(at, None);
             }
             if let Some(found) = found {
                 self.pane = 1;
-                return self.go_to(at, found + after);
+                return self.go_to(at, Some(found + after));
             }
         }
         self.message = format!("no stage and no call has {word:?}");

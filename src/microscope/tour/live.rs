@@ -101,9 +101,10 @@ impl Live {
         Ok(buffer[..count].to_vec())
     }
 
-    /// What has happened so far.
+    /// What has happened so far. The last line may be one that is being written.
     pub fn walk(&self) -> Result<Walk> {
-        Walk::read("trace", &file::read_file(file::HERE, &self.trace, LONGEST)?)
+        let text = file::read_file(file::HERE, &self.trace, LONGEST)?;
+        Walk::read("trace", text.rsplit_once('\n').map_or("", |(whole, _)| whole))
     }
 
     pub fn go(&mut self) -> Result<()> {

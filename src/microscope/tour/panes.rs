@@ -1,7 +1,7 @@
 //! The page: the stages on the left, the source of one and its calls, host and container.
 
 use ratatui_core::buffer::Buffer;
-use ratatui_core::layout::{Constraint, Layout, Rect};
+use ratatui_core::layout::Rect;
 use ratatui_core::style::{Color, Style};
 use ratatui_core::text::Line;
 
@@ -53,8 +53,8 @@ pub fn page(tour: &Tour, area: Rect) -> Buffer {
         show(&mut buffer, area, &lines.into_iter().map(Line::raw).collect::<Vec<_>>(), 0);
         return buffer;
     }
-    let rows = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)];
-    let [top, body, bottom] = Layout::vertical(rows).areas(area);
+    let (top, below) = cut(area, 1);
+    let (body, bottom) = cut(below, below.height - 1);
     let place = format!(" {} of {} ", tour.at + 1, tour.walk.steps.len());
     let room = usize::from(top.width) - place.len() - 1;
     let title = format!(" {:room$.room$}{place}", tour.title);
@@ -64,11 +64,12 @@ pub fn page(tour: &Tour, area: Rect) -> Buffer {
         show(&mut buffer, body, &HELP.lines().map(Line::raw).collect::<Vec<_>>(), 0);
         return buffer;
     }
-    let facts = if area.width < WIDE { Constraint::Length(0) } else { Constraint::Fill(5) };
-    let columns = [Constraint::Length(LIST), Constraint::Fill(5), facts];
-    let [list, middle, right] = Layout::horizontal(columns).spacing(1).areas(body);
+    let column = |x: u16, width: u16| Rect { x, width, ..body };
+    let (list, rest) = (column(0, LIST), area.width - LIST - 1);
+    let width = if area.width < WIDE { rest } else { rest / 2 };
+    let middle = column(LIST + 1, width);
+    let right = (width < rest).then(|| column(middle.right() + 1, rest - width - 1));
     stages(tour, &mut buffer, list);
-    let right = (right.width > 0).then_some(right);
     stage(tour, &mut buffer, middle, right);
     for bar in [Some(list), right.map(|_| middle)].into_iter().flatten() {
         for y in bar.top()..bar.bottom() {
@@ -115,8 +116,10 @@ fn stage(tour: &Tour, buffer: &mut Buffer, area: Rect, beside: Option<Rect>) {
         _ => [4, 3, 5],
     };
     let height = u16::try_from(head.len()).unwrap_or(0);
-    let rows = [Constraint::Length(height)].into_iter().chain(shares.map(Constraint::Fill));
-    let [top, source, calls, facts] = Layout::vertical(rows).areas(area);
+    let (top, rest) = cut(area, height);
+    let share = |of: u16| rest.height * of / shares.iter().sum::<u16>();
+    let (source, rest) = cut(rest, share(shares[0]));
+    let (calls, facts) = cut(rest, if shares[2] > 0 { share(shares[1]) } else { rest.height });
     let head = head.into_iter().map(|text| Line::styled(text, of_side(&step.side).bold()));
     show(buffer, top, &head.collect::<Vec<_>>(), 0);
     self::source(tour, step, buffer, source);
@@ -130,7 +133,11 @@ fn stage(tour: &Tour, buffer: &mut Buffer, area: Rect, beside: Option<Rect>) {
 fn source(tour: &Tour, step: &Step, buffer: &mut Buffer, area: Rect) {
     let call = step.calls.get(tour.call);
     let (file, number) = call.map_or((step.file(), 0), |call| (call.file.clone(), call.line));
-    let text = sources::of(&file).unwrap_or("this file is not in the binary");
+    // Where the module of a call is not in the binary, that of the stage is all there is.
+    let known = sources::of(&file).map(|text| (file.clone(), number, text));
+    let own =
+        || sources::of(&step.file()).map(|text| (format!("{file}: see {}", step.file()), 0, text));
+    let (file, number, text) = known.or_else(own).unwrap_or((file, 0, "not in the binary"));
     let (mut lines, mut mark) = (Vec::new(), 0);
     for (at, text) in (1..).zip(text.lines()) {
         let is_marked = at == number;
@@ -167,7 +174,7 @@ fn calls(tour: &Tour, step: &Step, buffer: &mut Buffer, area: Rect) {
     }
     let height = usize::from(area.height.saturating_sub(1));
     let first = chosen.saturating_sub(height / 3).min(lines.len().saturating_sub(height));
-    let title = format!("its {} system calls", step.calls.len());
+    let title = format!("its system calls: {}", step.calls.len());
     section(tour, buffer, area, (1, &title), &lines, first);
 }
 
@@ -180,12 +187,19 @@ fn section(
     lines: &[Line],
     first: usize,
 ) {
-    let [top, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let (top, rest) = cut(area, 1);
     buffer.set_string(top.x, top.y, "─".repeat(top.width.into()), FAINT);
     let (text, style) =
         (format!(" {} {title} ", pane + 1), if tour.pane == pane { MARKED } else { STRONG });
     buffer.set_stringn(top.x, top.y, text, top.width.into(), style);
     show(buffer, rest, lines, first);
+}
+
+/// The upper rows of an area, and those below.
+fn cut(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    let below = Rect { y: area.y + height, height: area.height - height, ..area };
+    (Rect { height, ..area }, below)
 }
 
 fn show(buffer: &mut Buffer, area: Rect, lines: &[Line], first: usize) {
@@ -199,7 +213,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some((end, _)) = rest.char_indices().nth(width.max(1)) {
         let gap = rest[..end].rfind([' ', ',', '/']).map_or(end, |gap| gap + 1);
-        let (piece, after) = rest.split_at(if gap > end / 2 { gap } else { end });
+        let (piece, after) = rest.split_at(if gap > end / 3 { gap } else { end });
         pieces.push(piece.to_owned());
         rest = after.strip_prefix(' ').unwrap_or(after);
     }

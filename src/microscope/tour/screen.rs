@@ -71,7 +71,9 @@ impl Screen {
 
     /// Shows the page that is made for this size; all of it, where it has another size now.
     pub fn draw(&mut self, page: impl FnOnce(Rect) -> Buffer) -> Result<()> {
-        let (rows, columns) = terminal::size(stdout().as_fd())?;
+        // A terminal that nobody has told its size has none.
+        let size = terminal::size(stdout().as_fd())?;
+        let (rows, columns) = if size == (0, 0) { (24, 80) } else { size };
         let next = page(Rect::new(0, 0, columns, rows));
         let mut out = String::from("\x1b[?25l");
         if self.shown.area != next.area {
@@ -134,7 +136,11 @@ fn decoded(mut text: &str) -> Vec<char> {
         if let Some(rest) = sequence {
             let end = rest.find(|c: char| c.is_ascii_alphabetic() || c == '~');
             let (name, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            keys.extend(KEYS.split(' ').filter_map(|key| key.strip_prefix(name)?.chars().next()));
+            let known = |key: &str| {
+                let symbol = key.chars().last()?;
+                (key.strip_suffix(symbol)? == name).then_some(symbol)
+            };
+            keys.extend(KEYS.split(' ').find_map(known));
             text = after;
         } else {
             keys.push(first);

@@ -3,18 +3,14 @@
 use crate::stages::{STAGES, Stage};
 
 /// Beside the stages.
-const OTHERS: [(&str, &str); 15] = [
+const OTHERS: [(&str, &str); 11] = [
     ("src/cgroup/controllers.rs", include_str!("../../cgroup/controllers.rs")),
     ("src/cgroup/life.rs", include_str!("../../cgroup/life.rs")),
     ("src/cgroup/limits.rs", include_str!("../../cgroup/limits.rs")),
     ("src/cgroup/make.rs", include_str!("../../cgroup/make.rs")),
     ("src/cgroup/mod.rs", include_str!("../../cgroup/mod.rs")),
-    ("src/cgroup/place.rs", include_str!("../../cgroup/place.rs")),
     ("src/copy_up.rs", include_str!("../../copy_up.rs")),
     ("src/hooks.rs", include_str!("../../hooks.rs")),
-    ("src/plan/flags/machine.rs", include_str!("../../plan/flags/machine.rs")),
-    ("src/relay.rs", include_str!("../../relay.rs")),
-    ("src/sides.rs", include_str!("../../sides.rs")),
     ("src/stages/baton.rs", include_str!("../../stages/baton.rs")),
     ("src/state.rs", include_str!("../../state.rs")),
     ("src/state/files.rs", include_str!("../../state/files.rs")),

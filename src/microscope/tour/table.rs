@@ -24,12 +24,10 @@ pub fn facts(step: &Step, width: usize) -> Vec<Line<'static>> {
     let keys: BTreeSet<_> = keys.into_iter().chain(step.changed.iter().flatten()).collect();
     let is_changed = |key: &&String| step.changed.iter().any(|changed| changed.contains(*key));
     let (changed, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_changed);
-    let is_low = |key: &&String| key.starts_with("descriptor");
     let is_same = |key: &&String| inside.get(*key).is_none_or(|is| host.get(*key) == Some(is));
     let (same, differ): (Vec<_>, Vec<_>) = others.into_iter().partition(is_same);
-    let (low, mut changed): (Vec<_>, Vec<_>) = changed.into_iter().partition(is_low);
-    changed.extend(low);
-    for (keys, sign, style) in [(changed, "* ", CHANGED), (differ, "  ", PLAIN)] {
+    for (mut keys, sign, style) in [(changed, "* ", CHANGED), (differ, "  ", PLAIN)] {
+        keys.sort_by_key(|key| key.starts_with("descriptor"));
         for key in keys {
             let name = format!("{sign}{}", key.replacen('.', " ", 1));
             lines.extend(rows([&name, &value(step, 0, key), &value(step, 1, key)], widths, style));
@@ -81,7 +79,8 @@ fn alike(value: &str) -> String {
 
 /// A row of a table, each of its cells as high as it has to be.
 fn rows(cells: [&str; 3], widths: [usize; 3], style: Style) -> Vec<Line<'static>> {
-    let cells = [0, 1, 2].map(|at| wrapped(cells[at], widths[at]));
+    let mut cells = [0, 1, 2].map(|at| wrapped(cells[at], widths[at] - 2 * usize::from(at == 0)));
+    cells[0].iter_mut().skip(1).for_each(|label| label.insert_str(0, "  "));
     let height = cells.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |column: usize, row: usize| {
         let text = cells[column].get(row).map_or("", |text| text.as_str());

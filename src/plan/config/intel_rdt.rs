@@ -27,10 +27,9 @@ pub(super) fn group(given: &Property, warnings: &mut Vec<String>) -> Result<Inte
     let text = |name| given.get::<String>(name).map(Option::unwrap_or_default);
     let (cache, memory, name) = (text("l3CacheSchema")?, text("memBwSchema")?, text("closID")?);
     let (at_cache, at_memory) = (given.at("l3CacheSchema")?, given.at("memBwSchema")?);
-    if !cache.is_empty() && (!cache.starts_with("L3:") || cache.contains('\n')) {
-        let problem = "should be one line that starts with L3:; it is written as it is";
-        warnings.push(at_cache.warning(problem));
-    }
+    let is_odd = !cache.is_empty() && (!cache.starts_with("L3:") || cache.contains('\n'));
+    let problem = "should be one line that starts with L3:; it is written as it is";
+    warnings.extend(is_odd.then(|| at_cache.warning(problem)));
     at_memory.ensure(memory.is_empty() || memory.starts_with("MB:"), "does not start with MB:")?;
     let is_name = name == "/" || !name.contains('/') && !NO_GROUPS.contains(&&*name);
     let problem = format!("{name:?} is no name of a group, nor `/`, which is the root of resctrl");

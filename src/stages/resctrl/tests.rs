@@ -9,10 +9,12 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::state::States;
 
 /// What the kernel writes: padded names, masks with zeros, all domains.
 const KERNEL: &str = "    MB:0=100;1= 30\n    L3:0=00ff;1=7ff\n";
@@ -203,4 +205,17 @@ fn what_was_made_in_a_plain_directory_is_removed_and_the_rest_stays() {
     remove_all(&plain.root, &made).unwrap();
     assert!(!plain.path("new").exists() && plain.path("group/schemata").exists());
     remove_all(&plain.root, &made).unwrap();
+}
+
+#[test]
+fn a_group_is_written_down_before_it_is_made() {
+    let temporary = tempfile::tempdir().unwrap();
+    let proc = Rc::new(OwnedFd::from(fs::File::open("/proc").unwrap()));
+    let states = States::open(Some(temporary.path()), proc.clone()).unwrap();
+    let mut container = states.create(&Plan::nothing("id"), None, None).unwrap();
+    container.intend("id").unwrap();
+    container.intend("id/mon_groups/id").unwrap();
+    let found = states.find("id").unwrap();
+    assert_eq!(found.intent.groups, ["id", "id/mon_groups/id"]);
+    assert!(!found.intent.boot.is_empty());
 }

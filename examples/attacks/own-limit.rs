@@ -1,0 +1,20 @@
+//! Lift one's own limits.
+//!
+//! Stopped in `mounts`: the container sees its cgroup through a read-only mount. EROFS. And by the
+//! cgroup namespace: where the tree is mounted with nsdelegate, as by systemd, nobody inside may
+//! write the limits of its topmost group. See cgroup_namespaces(7), CVE-2023-25809.
+
+use super::{Attempt, Host, Seen, read, when};
+
+/// The limit goes with the container.
+pub fn attack() -> Attempt {
+    std::fs::write("/sys/fs/cgroup/pids.max", "max")?;
+    Ok("any number of processes".into())
+}
+
+/// The limit as the host reads it.
+pub fn harm(_: &mut Host, seen: &Seen) -> Option<String> {
+    let group = seen.read("cgroup");
+    let limit = read(format!("/sys/fs/cgroup{}/pids.max", group.strip_prefix("0::")?));
+    when(limit == "max", "its cgroup has no limit any more")
+}
