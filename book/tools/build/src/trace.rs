@@ -203,6 +203,7 @@ impl Trace {
                 found.push(format!("{REFERENCE} is older than {file}:{line}; see tests/reference"));
             }
         }
+        found.sort();
         found.dedup();
         found
     }

@@ -60,6 +60,10 @@ fn run() -> Result<bool> {
     report::save(&repository, &report, &results)?;
     let failed: usize = results.iter().map(|(_, failures)| failures.len()).sum();
     println!("book: {} chapters, {typed} commands in {} s", names.len(), begin.elapsed().as_secs());
+    for (name, seen) in report::slowest(&report, &names) {
+        let line = seen.command.lines().next().unwrap_or_default();
+        println!("slow: {}.{:03} s, {name}: {line}", seen.ms / 1000, seen.ms % 1000);
+    }
     println!("{} passed, {failed} failed", typed.saturating_sub(failed));
     Ok(failed == 0)
 }

@@ -69,6 +69,16 @@ pub fn failures(blocks: &[Block], seen: &[Seen]) -> Vec<Failure> {
     failures
 }
 
+/// The commands of these chapters that took longest, where writers can save time.
+pub fn slowest<'a>(report: &'a Report, names: &[String]) -> Vec<(&'a str, &'a Seen)> {
+    let ran = report.iter().filter(|(name, _)| names.contains(name));
+    let seen = ran.flat_map(|(name, run)| run.seen.iter().map(move |seen| (&**name, seen)));
+    let mut slow: Vec<_> = seen.filter(|(_, seen)| seen.ms >= 1000).collect();
+    slow.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.ms));
+    slow.truncate(5);
+    slow
+}
+
 /// Writes both forms.
 pub fn save(repository: &Path, report: &Report, chapters: &[(String, Vec<Failure>)]) -> Result<()> {
     let path = repository.join(REPORT);
