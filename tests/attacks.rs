@@ -178,6 +178,7 @@ fn what_is_left_out_is_a_stage_or_an_opening() {
 #[rustfmt::skip]
 const WITHOUT_AN_ATTACK: &[(&str, &str)] = &[
     ("time-namespace", "it gives clocks, and takes none away: clock"),
+    ("resctrl", "a share of the caches: what it keeps off is slowness, on processors that can divide them"),
     ("net-devices", "it gives devices"),
     ("network", "it brings loopback up"),
     ("hooks-runtime", "programs of the configuration, which is trusted"),
