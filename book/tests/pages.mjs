@@ -258,14 +258,14 @@ const pages = wanted.length ? wanted : all;
 async function attempt(name, test) {
     await test().catch(error => check(name, false, error.message));
 }
+if (!wanted.length) {
+    await attempt("source", () => looks("source/src/stages/pivot_root.rs.html"));
+    for (const test of [search, switching, copying, keyboard, stepperLooks, withoutScripts, paper]) { await attempt(test.name, test); }
+}
 for (const name of pages) {
     await attempt(name, () => looks(name));
     const text = await readFile(join(book, name), "utf8");
     if (name !== "print.html" && text.includes("class=\"stepper\"")) { await attempt(`${name}: steps`, () => stepping(name)); }
-}
-if (!wanted.length) {
-    await attempt("source", () => looks("source/src/stages/pivot_root.rs.html"));
-    for (const test of [search, switching, copying, keyboard, stepperLooks, withoutScripts, paper]) { await attempt(test.name, test); }
 }
 await browser.close();
 server.close();

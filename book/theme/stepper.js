@@ -95,7 +95,7 @@
                 const mine = step.states?.find(([of, , changed]) => of === name && key in changed);
                 const parent = name === "program" ? "init" : mine?.[1];
                 const old = (step.past[name] ?? step.past[parent])?.[key];
-                const said = make("td", {}, value ?? (name ? "—" : ""));
+                const said = make("td", {}, value ?? (name ? "—" : "not yet"));
                 if (mine && old !== value) {
                     said.className = "changed";
                     if (old !== undefined) { said.prepend(make("del", {}, old), " "); }
@@ -103,7 +103,7 @@
                 return said;
             };
             const rows = keys.sort((a, b) => step.group.keys.has(b) - step.group.keys.has(a)).map(key =>
-                make("tr", {}, make("th", { scope: "row" }, key), cell("runtime", key), cell(container, key)));
+                make("tr", {}, make("th", { scope: "row" }, ...key.split(/(?<=[./])/).flatMap(part => [part, make("wbr")])), cell("runtime", key), cell(container, key)));
             const head = (name, title) => make("th", { scope: "col" }, title, make("span", { className: `side ${name}` }, ` ${name}`));
             const inner = make("table", {}, make("thead", {}, make("tr", {}, make("td"), head("runtime", "Host"), head(container ?? "", "Container"))), make("tbody", {}, ...rows));
             const wide = make("div", { className: "facts", tabIndex: 0, ariaLabel: "What the kernel says of both" }, inner);

@@ -111,7 +111,9 @@ fn numbered(path: &str) -> String {
         let number = !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
         if number { "N" } else { part }
     });
-    parts.collect::<Vec<_>>().join("/")
+    let path = parts.collect::<Vec<_>>().join("/");
+    // What lies beyond an open directory is no file of /proc.
+    if path.starts_with("fd/N/") { "fd/N".to_owned() } else { path }
 }
 
 /// Terms of the glossary that name no chapter, or one that does not introduce them in italics;
