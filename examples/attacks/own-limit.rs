@@ -8,7 +8,9 @@ use super::{Attempt, Host, Seen, read, when};
 
 /// The limit goes with the container.
 pub fn attack() -> Attempt {
-    std::fs::write("/sys/fs/cgroup/pids.max", "max")?;
+    let own = std::fs::read_to_string("/proc/self/cgroup")?;
+    let own = own.trim().trim_start_matches("0::");
+    std::fs::write(format!("/sys/fs/cgroup{own}/pids.max"), "max")?;
     Ok("any number of processes".into())
 }
 
