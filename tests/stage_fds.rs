@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::process::{bundle, command, ran, script};
+use common::process::{bundle, command, in_root, program, ran, script};
 use common::{Ran, World};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -76,6 +76,38 @@ fn what_the_caller_left_open_is_closed_a_directory_of_the_host_above_all() {
     open.sort();
     assert_eq!(open, ["0", "1", "2"]);
     drop(held);
+    world.assert_clean();
+}
+
+/// Attack 3 of CVE-2024-21626: execve looks the program up while jec's descriptors are still open,
+/// and a script names its interpreter by any path. From a directory of the host, `..` leads to
+/// all of it, and what runs is a file of the host, which /proc/self/exe opens for writing.
+#[test]
+fn no_path_of_the_program_leads_through_a_descriptor_of_jecs() {
+    let world = World::new();
+    let bundle = bundle(&world, "fds", |config| command(config, &["/x"]));
+    let busybox = in_root(&bundle, "bin/busybox").canonicalize().expect("busybox");
+    let (busybox, up) = (busybox.display(), "../".repeat(16));
+    let _open: Vec<_> = (0..4).map(|_| leaked("/", OFlag::O_PATH)).collect();
+    let write = |way: String| {
+        let text = format!("#!/proc/self/fd/{way}{busybox} sh\necho escaped\n");
+        program(&bundle, "x", text.as_bytes(), 0o755);
+    };
+    let ways = || (3..24).flat_map(|at| [format!("{at}/{up}"), format!("{at}/1/root/{up}")]);
+    for way in ways() {
+        write(way);
+        let ran = world.run_bundle(&bundle);
+        assert!(ran.code != 0 && !ran.out.contains("escaped"), "{}{}", ran.out, ran.err);
+    }
+    // The same program, if the path is one of the container's.
+    program(&bundle, "x", b"#!/proc/self/root/bin/busybox sh\nexec sleep 60\n", 0o755);
+    let held = world.hold_bundle(&bundle);
+    for way in ways() {
+        write(way);
+        let ran = world.tell(&["exec", &world.id("b"), "/x"]);
+        assert!(ran.code != 0 && !ran.out.contains("escaped"), "{}{}", ran.out, ran.err);
+    }
+    held.wait_after_kill();
     world.assert_clean();
 }
 

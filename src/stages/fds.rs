@@ -8,11 +8,15 @@
 //! Side: init. Without it: the attack in the chapter. See close_range(2),
 //! signal(7), execve(2); runc's --preserve-fds.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
-use crate::error::{Error, Result, ensure};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use crate::error::{Error, Result, ensure, unless};
 use crate::sides::Init;
-use crate::sys::{attributes, file, signal};
+use crate::sys::file::{self, HERE};
+use crate::sys::{attributes, directory, signal};
 use crate::tree::Kind;
 
 /// Standard input, output and error.
@@ -32,6 +36,27 @@ pub fn run(init: &mut Init) -> Result<()> {
         let is_file = Kind::of(&file::fstat(stream)?) == Kind::File;
         ensure(is_file, || Error::config(name, problem))?;
     }
-    attributes::close_on_exec_from(KEPT + init.plan.process.preserved_fds)?;
+    let first = KEPT + init.plan.process.preserved_fds;
+    attributes::close_on_exec_from(first)?;
+    exchange_directories(init, first)?;
     signal::reset(init.ignored)
+}
+
+/// They close when execve has worked; until then it looks up paths, and a script of the image that
+/// begins with `#!/proc/self/fd/4/../` would go through them. So all become the container's root.
+fn exchange_directories(init: &Init, first: u32) -> Result<()> {
+    let root = file::openat(HERE, c"/", file::PLACE, 0)?;
+    let own = file::openat(init.proc.as_fd(), c"self/fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
+    for name in directory::names(own.as_fd())? {
+        let at: i32 = name.to_str().ok().and_then(|name| name.parse().ok()).unwrap_or_default();
+        if at.cast_unsigned() < first || [own.as_raw_fd(), root.as_raw_fd()].contains(&at) {
+            continue;
+        }
+        // ENOENT: what the names were read through.
+        let found = file::openat(own.as_fd(), &name, file::PLACE, 0);
+        if unless(&[Errno::ENOTDIR, Errno::ENOENT], found)?.is_some() {
+            attributes::exchange(at, root.as_fd())?;
+        }
+    }
+    Ok(())
 }

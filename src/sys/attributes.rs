@@ -1,6 +1,7 @@
 //! What a process has that its children and its next program inherit.
 
 use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::sched::CpuSet;
@@ -61,6 +62,14 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, how) };
     let args = format_args!("{first}, {last}, CLOSE_RANGE_CLOEXEC");
     record("close_range", args, Errno::result(result))
+}
+
+/// dup3(2): from now on the number `at` is what `fd` is; whoever holds it goes on holding it.
+#[track_caller]
+pub fn exchange(at: i32, fd: BorrowedFd) -> Result<()> {
+    // SAFETY: only numbers are passed, and no number becomes free.
+    let result = unsafe { libc::dup3(fd.as_raw_fd(), at, libc::O_CLOEXEC) };
+    record("dup3", format_args!("{}, {at}, O_CLOEXEC", fd.as_raw_fd()), Errno::result(result))
 }
 
 /// prlimit(2): sets a resource limit of another process.
