@@ -16,6 +16,7 @@ const CALLS: &[(&str, &str)] = &[
     ("close_range", "first last flags"),
     ("connect", "sa_family sun_path"),
     ("dup2", "oldfd newfd"),
+    ("dup3", "oldfd newfd flags"),
     ("execve", "pathname argv ? envp"),
     ("execveat", "dirfd pathname argv flags"),
     ("faccessat2", "dirfd pathname mode flags"),
