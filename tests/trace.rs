@@ -181,7 +181,7 @@ fn each_border_shows_what_the_stage_has_changed() {
         let proc = |(key, value): (&String, &String)| {
             key.starts_with("descriptor.") && value.starts_with("/proc ")
         };
-        assert!(end.iter().any(proc), "{end:?}");
+        assert!(after("devices").iter().any(proc) && !end.iter().any(proc), "{end:?}");
         let open = |state: &BTreeMap<String, String>| {
             let far = |(key, value): &(&String, &String)| {
                 let number = key.strip_prefix("descriptor.").and_then(|n| n.parse::<i32>().ok());

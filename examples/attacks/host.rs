@@ -138,6 +138,10 @@ pub struct Host {
     pub settings: [String; 2],
 }
 
+/// Where another user than root finds the attack in the container: not below /root. Root finds it
+/// at its own path, which leads to it without a pivot, too.
+const INSIDE: &str = "/jec";
+
 impl Host {
     /// Lays everything out.
     pub fn new(caller: &OwnedFd, attack: &Attack) -> io::Result<Self> {
@@ -206,12 +210,14 @@ impl Host {
     /// The configuration of a container that this jec attacks, as `jec spec` prints it.
     pub fn specify(&self, attack: &Attack) -> io::Result<Output> {
         let own = std::env::current_exe()?;
+        let is_another = ["--user", "--uidmap"].iter().any(|flag| attack.setting.contains(flag));
+        let inside = if is_another { INSIDE.into() } else { own.to_string_lossy() };
         let mut spec = Command::new(&own);
-        spec.args(["spec", "--no-tty", "--volume", &format!("{0}:{0}:ro", own.display())]);
+        spec.args(["spec", "--no-tty", "--volume", &format!("{}:{inside}:ro", own.display())]);
         spec.args(self.told().iter().flat_map(|told| ["--env", told]));
         let words = attack.setting.split_whitespace().filter(|word| !word.starts_with('+'));
         let directory = self.directory.to_string_lossy();
-        spec.args(words.map(|word| word.replace("HOST", &directory))).arg("--").arg(&own);
+        spec.args(words.map(|word| word.replace("HOST", &directory))).arg("--").arg(&*inside);
         spec.args(["attack", "--inside", attack.name]).stdin(Stdio::null()).output()
     }
 
