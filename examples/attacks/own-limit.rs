@@ -9,7 +9,7 @@ use super::{Attempt, Host, Seen, read, when};
 /// The limit goes with the container.
 pub fn attack() -> Attempt {
     let own = std::fs::read_to_string("/proc/self/cgroup")?;
-    let own = own.trim().trim_start_matches("0::");
+    let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
     std::fs::write(format!("/sys/fs/cgroup{own}/pids.max"), "max")?;
     Ok("any number of processes".into())
 }
@@ -17,6 +17,7 @@ pub fn attack() -> Attempt {
 /// The limit as the host reads it.
 pub fn harm(_: &mut Host, seen: &Seen) -> Option<String> {
     let group = seen.read("cgroup");
-    let limit = read(format!("/sys/fs/cgroup{}/pids.max", group.strip_prefix("0::")?));
+    let group = group.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let limit = read(format!("/sys/fs/cgroup{group}/pids.max"));
     when(limit == "max", "its cgroup has no limit any more")
 }
