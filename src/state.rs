@@ -163,7 +163,7 @@ impl States {
             pid_file,
             created: log::now(),
             rootfs: plan.root.path.to_string_lossy().into_owned(),
-            groups: Vec::new(),
+            ..Intent::default()
         };
         let name = CString::new(&*plan.id)?;
         let made = file::mkdirat(self.dir.as_fd(), &name, 0o700);
@@ -190,7 +190,7 @@ impl States {
         let dir = self.existing(id)?;
         // The directory's name is the id, whatever a file in it says.
         let intent = Intent { id: id.into(), ..read(dir.as_fd(), c"intent.json") };
-        let state = read(dir.as_fd(), c"state.json");
+        let state = State { id: id.into(), ..read(dir.as_fd(), c"state.json") };
         Ok(Container { dir, proc: self.proc.clone(), intent, state })
     }
 

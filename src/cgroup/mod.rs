@@ -11,8 +11,8 @@
 //! memory, cpu, pids, io... A cgroup has the files of a controller (`memory.max`)
 //! only when its parent hands it down in `cgroup.subtree_control`, so
 //! controllers are switched on from the mount downwards. And a cgroup (the root
-//! excepted) that hands controllers down may hold no processes of its own, for
-//! they would compete with whole cgroups: processes live in leaves only.
+//! excepted) that hands memory or io down may hold no processes of its own, for
+//! they would compete with whole cgroups. So processes live in leaves only.
 //!
 //! Read in this order: [`mod@place`] (where, before anything is made), [`make`],
 //! [`limits`], [`devices`], [`life`].

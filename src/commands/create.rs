@@ -110,7 +110,7 @@ pub fn serve(runtime: &mut Runtime, ends: &EndsArgs) -> Result<()> {
 pub fn check_terminal(process: &mut Process, detach: bool, ends: &EndsArgs) -> Result<()> {
     let is_alone = process.terminal && detach && ends.console_socket.is_none();
     let problem = "is true, but after create or --detach nobody is at its other end: \
-        give --console-socket, or no --tty";
+        give --console-socket, or --no-tty";
     ensure(!is_alone, || Error::config("process.terminal", problem))?;
     if process.terminal && process.console_size.is_none() {
         // ENOTTY: jec itself has no terminal whose size could be taken.

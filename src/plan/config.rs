@@ -148,8 +148,8 @@ fn root(config: &Property, bundle: BorrowedFd) -> Result<Root> {
 }
 
 fn open_bundle(path: &Path) -> Result<(OwnedFd, PathBuf)> {
-    let given = Property::new(&path.display().to_string(), &Value::Null);
-    open_directory(&given, file::HERE, path)
+    let shown = path.display().to_string();
+    open_directory(&Property::new(&shown, &Value::Null), file::HERE, path)
 }
 
 /// Opens the directory `path` below `at`, and says where it is: absolute, without links.

@@ -49,12 +49,10 @@ fn exchange_directories(init: &Init, first: u32) -> Result<()> {
     let own = file::openat(init.proc.as_fd(), c"self/fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
     for name in directory::names(own.as_fd())? {
         let at: i32 = name.to_str().ok().and_then(|name| name.parse().ok()).unwrap_or_default();
-        if at.cast_unsigned() < first || [own.as_raw_fd(), root.as_raw_fd()].contains(&at) {
-            continue;
-        }
-        // ENOENT: what the names were read through.
-        let found = file::openat(own.as_fd(), &name, file::PLACE, 0);
-        if unless(&[Errno::ENOTDIR, Errno::ENOENT], found)?.is_some() {
+        let is_ours = [own.as_raw_fd(), root.as_raw_fd()].contains(&at);
+        // EBADF: what the names were read through.
+        let found = || unless(&[Errno::EBADF], attributes::is_directory(at));
+        if at.cast_unsigned() >= first && !is_ours && found()? == Some(true) {
             attributes::exchange(at, root.as_fd())?;
         }
     }

@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::record::record;
+use super::record::{record, record_as};
 use crate::error::Result;
 use crate::plan::{MemoryPolicy, Scheduler};
 
@@ -62,6 +62,15 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, how) };
     let args = format_args!("{first}, {last}, CLOSE_RANGE_CLOEXEC");
     record("close_range", args, Errno::result(result))
+}
+
+/// fstat(2) of a number, whoever holds it: whether a directory is behind it.
+#[track_caller]
+pub fn is_directory(at: i32) -> Result<bool> {
+    // SAFETY: borrowed for this call only; a number that nobody holds is EBADF.
+    let result = nix::sys::stat::fstat(unsafe { BorrowedFd::borrow_raw(at) });
+    let found = result.map(|found| found.st_mode & libc::S_IFMT == libc::S_IFDIR);
+    record_as("fstat", format_args!("{at}"), found, |_| 0)
 }
 
 /// dup3(2): from now on the number `at` is what `fd` is; whoever holds it goes on holding it.

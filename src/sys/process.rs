@@ -95,7 +95,6 @@ pub fn fork(child: impl FnOnce() -> std::convert::Infallible) -> Result<Child> {
 }
 
 /// What clone3(2) is asked for; the kernel stores the new process's descriptor in `pidfd`.
-#[track_caller]
 fn clone_args(how: CloneFlags, cgroup: Option<BorrowedFd>, pidfd: &mut RawFd) -> libc::clone_args {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000; // <linux/sched.h>
     // Beside us, the exit signal is the one that our own parent chose for us.

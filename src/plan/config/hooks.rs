@@ -29,7 +29,7 @@ fn hook(given: &Property) -> Result<Hook> {
     }
     let timeout = given.optional("timeout", |given| given.within(1..=i128::from(i32::MAX)))?;
     Ok(Hook {
-        property: given.path().into(),
+        property: given.path(),
         path,
         args,
         env: given.each("env", Property::c_string)?,

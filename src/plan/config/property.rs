@@ -15,37 +15,61 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// A value of the document; null where there is none, which is the same.
-#[derive(Clone)]
+/// A value of the document; null where there is none, which is the same. Its path is put together
+/// only for a message: some three hundred are read at each start.
 pub struct Property<'d> {
-    path: String,
+    above: Option<&'d Property<'d>>,
+    step: Step<'d>,
     value: &'d Value,
+}
+
+/// The way from the property above: names with dots between them, and what comes behind those.
+#[derive(Clone, Copy)]
+enum Step<'d> {
+    Name(&'d str),
+    Item(&'d str, usize),
+    Entry(&'d str, &'d str),
 }
 
 impl<'d> Property<'d> {
     /// `value`, which stands at `path`; the whole document has no path.
-    pub(super) fn new(path: &str, value: &'d Value) -> Self {
-        Self { path: path.into(), value }
+    pub(super) fn new(path: &'d str, value: &'d Value) -> Self {
+        Self { above: None, step: Step::Name(path), value }
     }
 
     /// Where it stands.
-    pub(super) fn path(&self) -> &str {
-        &self.path
+    pub(super) fn path(&self) -> String {
+        let step = match self.step {
+            Step::Name(names) => names.into(),
+            Step::Item(list, at) => format!("{list}[{at}]"),
+            Step::Entry(map, key) => format!("{map}.{key}"),
+        };
+        match self.above.map(Property::path) {
+            Some(above) if step.is_empty() => above,
+            Some(above) if !above.is_empty() => format!("{above}.{step}"),
+            _ => step,
+        }
+    }
+
+    fn below<'p>(&'p self, step: Step<'p>, value: &'p Value) -> Property<'p> {
+        Property { above: Some(self), step, value }
     }
 
     /// A property below this object: names with dots between them.
-    pub(super) fn at(&self, path: &str) -> Result<Self> {
-        let mut found = self.clone();
+    pub(super) fn at<'p>(&'p self, path: &'p str) -> Result<Property<'p>> {
+        let (mut value, mut seen) = (self.value, 0);
         for name in path.split('.') {
-            found.value = match found.value {
-                Value::Null => found.value,
+            value = match value {
+                Value::Null => value,
                 Value::Object(object) => object.get(name).unwrap_or(&Value::Null),
-                _ => return Err(found.wrong("is not an object")),
+                _ => {
+                    let so_far = path[..seen].trim_end_matches('.');
+                    return Err(self.below(Step::Name(so_far), value).wrong("is not an object"));
+                }
             };
-            found.path += if found.path.is_empty() { "" } else { "." };
-            found.path += name;
+            seen += name.len() + 1;
         }
-        Ok(found)
+        Ok(self.below(Step::Name(path), value))
     }
 
     /// The value itself, as serde reads it.
@@ -55,10 +79,10 @@ impl<'d> Property<'d> {
     }
 
     /// What `read` makes of a property that may be absent.
-    pub(super) fn optional<T>(
-        &self,
-        path: &str,
-        read: impl FnOnce(&Self) -> Result<T>,
+    pub(super) fn optional<'p, T>(
+        &'p self,
+        path: &'p str,
+        read: impl FnOnce(&Property<'p>) -> Result<T>,
     ) -> Result<Option<T>> {
         let found = self.at(path)?;
         if found.value.is_null() { Ok(None) } else { read(&found).map(Some) }
@@ -66,14 +90,14 @@ impl<'d> Property<'d> {
 
     /// A value that may be absent.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        self.optional(path, Self::read)
+        self.optional(path, Property::read)
     }
 
     /// What `read` makes of the elements of a list; an absent one is empty.
-    pub(super) fn each<T>(
-        &self,
-        path: &str,
-        mut read: impl FnMut(&Self) -> Result<T>,
+    pub(super) fn each<'p, T>(
+        &'p self,
+        path: &'p str,
+        mut read: impl FnMut(&Property<'p>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let list = self.at(path)?;
         let items = match list.value {
@@ -81,24 +105,22 @@ impl<'d> Property<'d> {
             Value::Array(items) => items.iter(),
             _ => return Err(list.wrong("is not a list")),
         };
-        let places = items.enumerate().map(|(at, item)| (format!("{}[{at}]", list.path), item));
-        places.map(|(path, value)| read(&Self { path, value })).collect()
+        items.enumerate().map(|(at, item)| read(&self.below(Step::Item(path, at), item))).collect()
     }
 
     /// What `read` makes of the entries of a map, in the order of their keys.
-    pub(super) fn each_entry<T>(
-        &self,
-        path: &str,
-        mut read: impl FnMut(&'d str, &Self) -> Result<T>,
+    pub(super) fn each_entry<'p, T>(
+        &'p self,
+        path: &'p str,
+        mut read: impl FnMut(&'p str, &Property<'p>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let map = self.at(path)?;
         let Some(entries) = map.value.as_object() else {
             map.ensure(map.value.is_null(), "is not an object")?;
             return Ok(Vec::new());
         };
-        let entry = |(key, value): (&'d String, _)| {
-            read(key, &Self { path: format!("{}.{key}", map.path), value })
-        };
+        let entry =
+            |(key, value): (&'p String, _)| read(key, &self.below(Step::Entry(path, key), value));
         entries.iter().map(entry).collect()
     }
 
@@ -138,8 +160,7 @@ impl<'d> Property<'d> {
     /// A path that starts with a slash.
     pub(super) fn absolute(&self) -> Result<CString> {
         let path: String = self.read()?;
-        let problem = format!("{path:?} is not an absolute path");
-        self.ensure(path.starts_with('/'), problem)?;
+        self.ensure(path.starts_with('/'), format_args!("{path:?} is not an absolute path"))?;
         self.to_c_string(path)
     }
 
@@ -159,12 +180,13 @@ impl<'d> Property<'d> {
 
     /// The error that names this property.
     pub(super) fn wrong(&self, problem: impl Display) -> Error {
-        let shown = if self.path.is_empty() { "config.json" } else { &self.path };
+        let path = self.path();
+        let shown = if path.is_empty() { "config.json" } else { &path };
         Error::config(shown, problem.to_string())
     }
 
     /// A warning that names this property.
     pub(super) fn warning(&self, text: impl Display) -> String {
-        format!("{}: {text}", self.path)
+        format!("{}: {text}", self.path())
     }
 }

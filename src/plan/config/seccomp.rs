@@ -3,7 +3,6 @@
 //! Where the specification is silent this follows what runc and crun do, since
 //! that is what profiles are written against; each such place says so.
 
-use std::collections::HashSet;
 use std::ffi::CString;
 
 use nix::errno::Errno;
@@ -40,7 +39,7 @@ fn read(given: &Property) -> Result<Profile> {
     let problem = "SCMP_ACT_NOTIFY cannot be the default: handing over the listener would wait \
         for the listener";
     given.at("defaultAction")?.ensure(default_action != Action::Notify, problem)?;
-    let rules = given.each("syscalls", entry)?.concat();
+    let rules: Vec<_> = given.each("syscalls", entry)?.into_iter().flatten().collect();
     let notifies = rules.iter().any(|rule| rule.action == Action::Notify);
     Ok(Profile {
         default_action,
@@ -78,8 +77,8 @@ fn action(given: &Property, name: &str, property: &str) -> Result<Action> {
     let data = |highest: u16| {
         let number = number.unwrap_or(Errno::EPERM as u32);
         let fits = u16::try_from(number).ok().filter(|number| *number <= highest);
-        let problem = format!("{number} is out of range, {highest} is the highest");
-        fits.ok_or_else(|| errno.wrong(problem))
+        let problem = || format!("{number} is out of range, {highest} is the highest");
+        fits.ok_or_else(|| errno.wrong(problem()))
     };
     let name: Name = given.at(name)?.read()?;
     let plain = match name {
@@ -92,8 +91,8 @@ fn action(given: &Property, name: &str, property: &str) -> Result<Action> {
         Name::ScmpActLog => Action::Log,
         Name::ScmpActAllow => Action::Allow,
     };
-    let problem = format!("{name} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
-    errno.ensure(number.is_none(), problem)?;
+    let problem = "takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do";
+    errno.ensure(number.is_none(), format_args!("{name} {problem}"))?;
     Ok(plain)
 }
 
@@ -112,14 +111,12 @@ fn entry(given: &Property) -> Result<Vec<Rule>> {
         return Err(given.at("action")?.wrong(problem));
     }
     let conditions = given.each("args", condition)?;
-    let mut seen = HashSet::new();
-    let looks_twice = !conditions.iter().all(|condition| seen.insert(condition.index));
-    let rule = |conditions| Rule { names: names.clone(), action, conditions };
-    Ok(if looks_twice {
-        conditions.into_iter().map(|condition| rule(vec![condition])).collect()
-    } else {
-        vec![rule(conditions)]
-    })
+    let twice = |at: usize| conditions[..at].iter().any(|c| c.index == conditions[at].index);
+    if !(0..conditions.len()).any(twice) {
+        return Ok(vec![Rule { names, action, conditions }]);
+    }
+    let alone = |condition| Rule { names: names.clone(), action, conditions: vec![condition] };
+    Ok(conditions.into_iter().map(alone).collect())
 }
 
 fn condition(given: &Property) -> Result<Condition> {
