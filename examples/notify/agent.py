@@ -3,7 +3,7 @@
 
 See seccomp_unotify(2), and config-linux.md, "The Container Process State".
 """
-import array, errno, fcntl, json, os, socket, struct
+import array, errno, fcntl, json, os, select, socket, struct
 
 PATH = "/tmp/jec-agent.sock"
 RECV, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_* of <linux/seccomp.h>
@@ -19,13 +19,17 @@ message, descriptors, _, _ = socket.recv_fds(connection, 65536, 1)
 print(json.dumps(json.loads(message), indent=2))
 listener = descriptors[0]
 
-while True:
+questions = select.poll()
+questions.register(listener, select.POLLIN)
+
+# POLLHUP: nobody is left who could ask. RECV alone would wait for one for ever.
+while not questions.poll()[0][1] & select.POLLHUP:
     # struct seccomp_notif: id, pid, flags, then struct seccomp_data: number, arch, address, arguments.
     question = array.array("B", bytes(80))
     try:
         fcntl.ioctl(listener, RECV, question)
-    except OSError:  # ENOENT: nobody is left who could ask
-        break
+    except OSError:  # ENOENT: whoever asked was killed meanwhile
+        continue
     identity, pid, _, number = struct.unpack_from("=QIIi", question)
     print(f"process {pid} calls {number}: {os.strerror(-ANSWER)}")
     # struct seccomp_notif_resp: id, value, error, flags.
