@@ -8,24 +8,27 @@ use crate::cli::{Format, Global, ListArgs};
 use crate::error::{Error, Failure, Result, unless};
 use crate::log;
 use crate::state::States;
+use crate::sys::file;
 
 /// Prints them as a table, as JSON, or their ids only.
 pub fn run(global: &Global, args: &ListArgs) -> Result<u8, Failure> {
     let states = States::open(global.root.as_deref(), open_proc()?)?;
+    let passwd = file::read_file(file::HERE, c"/etc/passwd", 1 << 20).unwrap_or_default();
     let mut all = Vec::new();
     for id in states.ids()? {
-        all.extend(shown(&states, &id)?);
+        all.extend(shown(&states, &id, &passwd)?);
     }
     if args.format == Format::Json && !args.quiet {
         return print(&all);
     }
     // A reader that has seen enough is no error.
-    drop(if args.quiet { ids(&all) } else { table(&all) });
+    let text = if args.quiet { ids(&all) } else { table(&all) };
+    drop(io::stdout().write_all(text.as_bytes()));
     Ok(0)
 }
 
 /// None for what somebody removes at this moment, or a crash has left.
-fn shown(states: &States, id: &str) -> Result<Option<Shown>> {
+fn shown(states: &States, id: &str, passwd: &str) -> Result<Option<Shown>> {
     let container = match states.find(id) {
         Err(Error::State { .. }) => return Ok(None),
         other => other?,
@@ -34,15 +37,15 @@ fn shown(states: &States, id: &str) -> Result<Option<Shown>> {
         log::warn(&format!("{id}: its state is torn; `jec delete --force {id}` removes it"));
         return Ok(None);
     }
-    unless(&[nix::errno::Errno::ENOENT], Shown::now(&container))
+    unless(&[nix::errno::Errno::ENOENT], Shown::now(&container, passwd))
 }
 
-fn ids(all: &[Shown]) -> io::Result<()> {
-    all.iter().try_for_each(|shown| writeln!(io::stdout(), "{}", shown.state.id))
+fn ids(all: &[Shown]) -> String {
+    all.iter().map(|shown| shown.state.id.clone() + "\n").collect()
 }
 
 /// Columns as runc has them: at least 12 wide, 3 apart.
-fn table(all: &[Shown]) -> io::Result<()> {
+fn table(all: &[Shown]) -> String {
     let mut rows = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(String::from)];
     rows.extend(all.iter().map(|shown| {
         let state = &shown.state;
@@ -52,8 +55,9 @@ fn table(all: &[Shown]) -> io::Result<()> {
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].len() + 3).max().unwrap_or(0);
     let widths = [0, 1, 2, 3, 4].map(|column| width(column).max(12));
-    rows.iter().try_for_each(|row| {
+    let line = |row: &[String; 6]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        writeln!(io::stdout(), "{}{}", cells.collect::<String>(), row[5])
-    })
+        cells.collect::<String>() + &row[5] + "\n"
+    };
+    rows.iter().map(line).collect()
 }

@@ -27,15 +27,15 @@ pub struct Shown {
 
 impl Shown {
     /// Asks for what may have changed since it was written down (runtime.md, "Query State").
-    pub fn now(container: &Container) -> Result<Self> {
+    /// `passwd` is the text of /etc/passwd, where its owner has a name.
+    pub fn now(container: &Container, passwd: &str) -> Result<Self> {
         let mut state = container.state.clone();
         state.status = container.status()?;
         if state.status == Status::Stopped {
             state.pid = 0;
         }
-        let passwd = file::read_file(file::HERE, c"/etc/passwd", 1 << 20).unwrap_or_default();
         let uid = container.owner()?;
-        let owner = login_name(&passwd, uid).unwrap_or_else(|| uid.to_string());
+        let owner = login_name(passwd, uid).unwrap_or_else(|| uid.to_string());
         let (rootfs, created) = (container.intent.rootfs.clone(), container.intent.created.clone());
         Ok(Self { state, rootfs, created, owner })
     }
@@ -44,7 +44,8 @@ impl Shown {
 /// Prints the state of one.
 pub fn run(global: &Global, args: &IdArgs) -> Result<u8, Failure> {
     let (_, container) = find(global, &args.id, &open_proc()?)?;
-    print(&Shown::now(&container)?)
+    let passwd = file::read_file(file::HERE, c"/etc/passwd", 1 << 20).unwrap_or_default();
+    print(&Shown::now(&container, &passwd)?)
 }
 
 /// Prints JSON for somebody to read.
