@@ -8,7 +8,7 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::book::Book;
 use crate::index;
-use crate::stages;
+use crate::stages::{self, Stage};
 
 /// The sections of a chapter on a stage, in their order.
 pub const SECTIONS: [&str; 8] = [
@@ -21,6 +21,9 @@ pub const SECTIONS: [&str; 8] = [
     "Real world",
     "Exercises",
 ];
+
+/// The chapter that says for each stage what other runtimes do.
+const TOUR: &str = "runtimes";
 
 /// No more commands than these of a hundred may be left out.
 const NOT_RUN_PERCENT: usize = 2;
@@ -39,6 +42,8 @@ pub fn problems(book: &Book, complete: bool) -> Vec<String> {
         problems.extend(sections(book, &chapter));
         problems.extend(unseen(book, &chapter));
     }
+    let tour = book.texts.get(TOUR);
+    problems.extend(tour.map_or(Vec::new(), |text| untoured(&book.stages, text)));
     problems.extend(not_run(book));
     problems.extend(index::glossary(book));
     problems.extend(book.trace.stale());
@@ -172,6 +177,24 @@ fn unseen(book: &Book, chapter: &str) -> Vec<String> {
     unseen.map(|(number, line)| format!("{module}:{number}: no chapter shows: {line}")).collect()
 }
 
+/// The stages without a row in the tour's tables, and the rows that are none or at another place.
+/// A row has a cell for the stage, perhaps as a link, and one for each of the three runtimes.
+fn untoured(stages: &[Stage], tour: &str) -> Vec<String> {
+    let rows = tour.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows = rows.map(|row| row.split(" | ").collect::<Vec<_>>());
+    let rows = rows.filter(|cells| cells.len() == 4 && cells[0] != "jec");
+    let name = |cell: &str| cell.trim_start_matches('[').split(']').next().map(str::to_owned);
+    let found: Vec<_> = rows.filter_map(|cells| name(cells[0])).collect();
+    let wanted: Vec<_> = stages.iter().map(|stage| stage.name.clone()).collect();
+    let missing = wanted.iter().filter(|name| !found.contains(name));
+    let mut problems: Vec<_> =
+        missing.map(|name| format!("{TOUR}.md: no row for the stage {name}")).collect();
+    if problems.is_empty() && found != wanted {
+        problems.push(format!("{TOUR}.md: its rows are not those of `jec stages`, in their order"));
+    }
+    problems
+}
+
 fn not_run(book: &Book) -> Vec<String> {
     // A block that cannot be read was reported with its chapter.
     let all = book.all_blocks().unwrap_or_default();
@@ -183,4 +206,21 @@ fn not_run(book: &Book) -> Vec<String> {
     let not = count(&blocks.iter().filter(|block| block.norun.is_some()).collect::<Vec<_>>());
     let too_many = not * 100 > total * NOT_RUN_PERCENT;
     too_many.then(|| format!("{not} of {total} commands are not executed")).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tour_has_a_row_for_each_stage() {
+        let stage = |name: &str| Stage { name: name.into(), ..Stage::default() };
+        let stages = [stage("seal"), stage("record")];
+        let tour =
+            |rows: &str| untoured(&stages, &format!("| jec | runc | crun | youki |\n{rows}"));
+        let (seal, record) = ("| [seal](seal.md) | a | b | c |\n", "| record | a | b | c |\n");
+        assert!(tour(&format!("{seal}{record}")).is_empty());
+        assert_eq!(tour(seal), ["runtimes.md: no row for the stage record"]);
+        assert_eq!(tour(&format!("{record}{seal}")).len(), 1);
+    }
 }
