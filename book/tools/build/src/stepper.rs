@@ -11,13 +11,17 @@ use serde_json::{Value, json};
 use crate::trace::{Pair, Section, Step, Trace};
 
 /// What calls have in them so often that it is said once: `~0` in the data.
-const WORDS: [&str; 6] = [
+const WORDS: [&str; 10] = [
+    "\", O_PATH, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS) = ",
     "RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS",
     "OPEN_TREE_CLONE|AT_RECURSIVE",
     "/mnt/state",
     "RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS",
-    "PR_CAPBSET_DROP",
+    "prctl(PR_CAPBSET_DROP, CAP_",
     "cgroup.subtree_control",
+    "(AT_FDCWD, \"/",
+    "\", O_DIRECTORY",
+    "openat",
 ];
 /// The file with the data, in the built book.
 pub const DATA: &str = "trace.js";
