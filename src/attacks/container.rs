@@ -132,9 +132,9 @@ impl Drop for Running {
     }
 }
 
-/// There was no container: what jec said, beside its warnings.
+/// There was no container: what jec said last, beside its warnings.
 fn failed(errors: &str) -> Ended {
     let is_error = |line: &&str| line.starts_with("jec") && !line.contains(": without ");
-    let said = errors.lines().find(is_error).unwrap_or("jec said nothing");
+    let said = errors.lines().rfind(is_error).unwrap_or("jec said nothing");
     Ended { answer: said.into(), harm: None }
 }
