@@ -111,7 +111,7 @@ pub fn code(piece: &Piece) -> String {
     let language = match path.rsplit_once('.') {
         Some((_, "rs")) => "language-rust",
         Some((_, "json")) => "language-json",
-        Some((_, "md")) => "nohighlight",
+        Some((_, "md" | "txt")) => "nohighlight",
         _ => "language-bash",
     };
     let lines =
