@@ -210,7 +210,12 @@ fn is_function(line: &str) -> bool {
 /// reading, for which 5,500 lines are the goal. A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them, and the tour shows that on a terminal; a line
 /// [`ON_ITS_BEHALF`] is the microscope's, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 12] = [
+const BUDGETS: [(&str, usize, &[&str]); 13] = [
+    (
+        "unpacking archives",
+        100,
+        &["src/images/mod.rs", "src/images/mapped.rs", "src/images/unpack"],
+    ),
     ("the tour", 1080, &["src/microscope/tour"]),
     (
         "the microscope",
