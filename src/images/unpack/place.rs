@@ -63,7 +63,12 @@ impl<'a> Target<'a> {
             return self.link(&member, target, &directory, &name);
         }
         let at = self.directories.enter(&directory)?;
-        let Some(made) = make(at, &name, &member, self.how)? else {
+        let is_device = matches!(member.kind, Kind::Device(..));
+        let made = match self.how.ids {
+            Ids::OwnOnly if is_device => None,
+            _ => make(at, &name, &member, self.how)?,
+        };
+        let Some(made) = made else {
             self.meter.left(Left::Device, &member.name);
             return Ok(());
         };
