@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 fn walk(root: &Path) -> Vec<PathBuf> {
     let (mut found, mut to_do) = (Vec::new(), vec![root.to_owned()]);
     while let Some(dir) = to_do.pop() {
-        for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{dir:?}: {error}")) {
+        for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()))
+        {
             let entry = entry.expect("an entry");
             if entry.file_type().expect("a type").is_dir() {
                 to_do.push(entry.path());
@@ -87,7 +88,7 @@ pub fn fingerprint(root: &Path) -> Vec<String> {
         let (changed, modified) =
             ((data.ctime(), data.ctime_nsec()), (data.mtime(), data.mtime_nsec()));
         let what = (data.ino(), data.mode(), data.uid(), data.gid(), data.nlink(), data.size());
-        format!("{path:?} {what:?} {changed:?} {modified:?} {content:?} {link:?}")
+        format!("{} {what:?} {changed:?} {modified:?} {content:?} {link:?}", path.display())
     };
     paths.into_iter().map(line).collect()
 }
