@@ -30,8 +30,8 @@ fn unpack(world: &World, archive: &[u8], flags: &[&str]) -> Ran {
 fn some() -> Vec<u8> {
     tar(|t| {
         t.dir("d");
-        for at in 0..50_u32 {
-            t.with(head(b'0', format!("d/{at}")), &vec![at as u8; 3000]);
+        for at in 0..50_u8 {
+            t.with(head(b'0', format!("d/{at}")), &[at; 3000]);
         }
     })
 }
