@@ -358,3 +358,49 @@ fn same(target: &Path, name: &str, kind: u8, mode: &[u8], size: &[u8], member: &
         assert_eq!(format!("{:o}", found.st_mode & 0o7777), text(mode), "{name}: {}", text(member));
     }
 }
+
+#[test]
+fn whiteouts_of_a_layer_become_those_of_overlayfs() {
+    use jec::images::{How, Ids, Limits, Whiteouts};
+    use std::os::fd::AsFd;
+    let world = World::new();
+    let layer = tar(|t| {
+        t.dir("d").file("d/.wh..wh..opq", "").file("d/a", "x").file(".wh.gone", "");
+        t.file(".wh.new", "").dir("new").dir("old").file(".wh.old", "").file(".wh..wh.plnk", "");
+        t.file(".wh.kept", "").file("kept", "y");
+    });
+    let whiteouts = Whiteouts::Overlay { user_xattr: true };
+    let how = How { ids: Ids::OwnOnly, whiteouts, limits: Limits::default(), progress: None };
+    let path = world.path("layer");
+    fs::create_dir(&path).expect("made");
+    let target = fs::File::open(&path).expect("opened");
+    let report = jec::images::unpack(&*layer, target.as_fd(), &how);
+    if report.as_ref().is_err_and(|error| error.to_string().contains("EOPNOTSUPP")) {
+        skip!("this file system has no attributes user.*");
+    }
+    assert_eq!(report.expect("a layer").members, 11);
+    let expected = [
+        "d 755 1000 d",
+        "f 644 1000 d/a x",
+        "c 0 now gone 0:0",
+        "f 644 1000 kept y",
+        "d 755 1000 new",
+        "d 755 1000 old",
+    ];
+    assert_eq!(listing(&path, false), expected);
+    for (name, expected) in [("d", true), ("new", true), ("old", true)] {
+        let found = attribute(&path.join(name), "user.overlay.opaque");
+        assert_eq!(found == Some(b"y".to_vec()), expected, "{name}");
+    }
+    for bad in [".wh.", ".wh...", "d/.wh.."] {
+        let error = jec::images::unpack(
+            &*tar(|t| {
+                t.file(bad, "");
+            }),
+            target.as_fd(),
+            &how,
+        );
+        assert!(error.expect_err(bad).to_string().contains("hides nothing"));
+        assert_eq!(fs::read_dir(&path).expect("read").count(), 0, "an error empties the target");
+    }
+}
