@@ -7,6 +7,7 @@
 mod container;
 mod engine;
 mod exec;
+mod images;
 mod later;
 mod look;
 
@@ -18,6 +19,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
+pub use images::UnpackArgs;
 pub use later::Later;
 pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 
@@ -32,7 +34,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "To look: tour, inspect, diff. To attack: attack. For engines: list, ps, pause, resume, …
+    after_help = "To look: tour, inspect, diff. To attack: attack. For a root: unpack. For engines: list, …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -121,6 +123,9 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Make a root file system out of an archive
+    #[command(hide = true)]
+    Unpack(Later<UnpackArgs>),
     /// Walk through a run, stage by stage, on the whole terminal
     #[command(hide = true)]
     Tour(Later<TourArgs>),

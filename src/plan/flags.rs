@@ -29,7 +29,7 @@ use std::path::Path;
 use caps::Capability;
 use oci_spec::runtime::{Linux, Mount, Process, Root, Spec, User};
 
-pub use machine::{Machine, working_directory};
+pub use machine::{Machine, environment, working_directory};
 pub use target::Target;
 
 use super::IdMaps;
