@@ -7,6 +7,7 @@
 mod container;
 mod engine;
 mod exec;
+mod images;
 mod later;
 mod look;
 
@@ -18,6 +19,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 pub use container::{ContainerFlags, Net, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
+pub use images::UnpackArgs;
 pub use later::Later;
 pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 
@@ -121,6 +123,9 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Make a root file system out of an archive
+    #[command(hide = true)]
+    Unpack(Later<UnpackArgs>),
     /// Walk through a run, stage by stage, on the whole terminal
     #[command(hide = true)]
     Tour(Later<TourArgs>),

@@ -18,6 +18,7 @@ pub mod stages;
 pub mod start;
 pub mod state;
 pub mod time;
+pub mod unpack;
 pub mod update;
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -4,7 +4,10 @@
 //! An archive is written by somebody else, so that [`unpack`] trusts no name in it: everything is
 //! placed by descriptor, inside the target.
 
+pub mod bar;
 pub mod mapped;
+pub mod partial;
+pub mod remove;
 pub mod unpack;
 
 pub use mapped::as_mapped_root;

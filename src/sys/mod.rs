@@ -15,6 +15,7 @@ pub mod bpf;
 pub mod constants;
 pub mod credentials;
 pub mod directory;
+pub mod entries;
 pub mod file;
 pub mod memory;
 pub mod mount;
