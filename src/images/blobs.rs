@@ -138,7 +138,8 @@ fn members(file: &File) -> io::Result<BTreeMap<String, Member>> {
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let link = entry.link_name_bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let link =
+            entry.link_name_bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let member = match (entry.header().entry_type(), link) {
             (EntryType::Regular | EntryType::Continuous, _) => {
                 Member::File(entry.raw_file_position(), entry.size())

@@ -25,7 +25,9 @@ impl Digest {
         let digits = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
         let digits = digits.filter(|hex| hex.bytes().all(digit));
         let problem = "a digest is sha256: and 64 digits of 0-9a-f; jec knows no other algorithm";
-        digits.map(|hex| Self(hex.into())).ok_or_else(|| Error::config(format!("{text:?}"), problem))
+        digits
+            .map(|hex| Self(hex.into()))
+            .ok_or_else(|| Error::config(format!("{text:?}"), problem))
     }
 
     /// That of bytes in memory.
