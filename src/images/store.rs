@@ -170,13 +170,9 @@ impl Store {
         file::flock(self.lock.as_fd(), true)
     }
 
-    /// Takes a name away. True when the image has no other.
-    pub fn forget_name(&self, name: &str) -> Result<bool> {
-        let names = self.names();
-        let id = names.get(name);
-        let is_last = names.values().filter(|other| Some(*other) == id).count() == 1;
-        self.rename(|names| drop(names.remove(name)))?;
-        Ok(is_last)
+    /// Takes a name away from its image.
+    pub fn forget_name(&self, name: &str) -> Result<()> {
+        self.rename(|names| drop(names.remove(name)))
     }
 
     /// Removes an image with its names, but no layer. To be called [alone](Self::alone).
