@@ -210,11 +210,16 @@ fn is_function(line: &str) -> bool {
 /// reading, for which 5,500 lines are the goal. A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them, and the tour shows that on a terminal; a line
 /// [`ON_ITS_BEHALF`] is the microscope's, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 12] = [
+const BUDGETS: [(&str, usize, &[&str]); 13] = [
+    (
+        "copy on write",
+        200,
+        &["src/stages/overlay.rs", "src/plan/config/overlay.rs", "src/sys/xattr.rs"],
+    ),
     ("the tour", 1080, &["src/microscope/tour"]),
     (
         "the microscope",
-        2545,
+        2548,
         &[
             "src/microscope",
             "src/sys/board.rs",
@@ -229,7 +234,7 @@ const BUDGETS: [(&str, usize, &[&str]); 12] = [
     ("reading config.json", 1547, &["src/plan/config"]),
     (
         "explaining",
-        600,
+        611,
         &[
             "src/advice",
             "src/stages/order",
@@ -254,7 +259,7 @@ const BUDGETS: [(&str, usize, &[&str]); 12] = [
             "src/commands/update.rs",
         ],
     ),
-    ("leaving out and attacking", 420, &["src/skip.rs", "src/attacks", "src/sys/attack.rs"]),
+    ("leaving out and attacking", 421, &["src/skip.rs", "src/attacks", "src/sys/attack.rs"]),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
     ("moving network devices", 130, &["src/sys/netlink.rs"]),
     ("beginning before the C library", 175, &["src/sys/begin"]),
