@@ -86,7 +86,7 @@ pub(super) fn boot_id(proc: BorrowedFd) -> Result<String> {
 
 /// Field 22 of /proc/PID/stat, counted behind the name in parentheses, which
 /// may hold anything. None when there is no such process, or only its zombie.
-pub(super) fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
+pub fn start_time(proc: BorrowedFd, pid: i32) -> Option<u64> {
     let text = file::read_file(proc, &CString::new(format!("{pid}/stat")).ok()?, 4096).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     if matches!(fields.next()?, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }

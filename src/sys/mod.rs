@@ -32,5 +32,6 @@ pub mod socket;
 pub mod syscalls;
 pub mod terminal;
 pub mod trace;
+pub mod xattr;
 
 pub use record::Recorder;

@@ -19,10 +19,8 @@ use crate::error::{Error, Result, ensure};
 use crate::images::import;
 use crate::images::merged;
 use crate::images::store::Store;
+use crate::plan::config::overlay::LOWER;
 use crate::sys::credentials;
-
-/// The annotation that makes an overlay of these directories, the topmost first.
-const LOWER: &str = "jec.overlay.lower";
 
 /// Labels and annotations of this beginning are jec's own words.
 const OURS: &str = "jec.";
