@@ -72,6 +72,7 @@ pub const CANNOT: &[(&str, &str)] = &[
     ("adopt", "jec would not know whom to wait for"),
     ("mount-sources", "the stage mounts attaches what it makes"),
     ("propagation", "it makes the root a mount, without which the stages after it have no root"),
+    ("overlay", "the layers would be written into; --overlay asks for it"),
     ("mounts", "without it the nodes of /dev would be made in the image itself"),
     ("devices", "the stage masks needs its /dev/null"),
     ("console", "jec would wait for a terminal that nobody made; --no-tty leaves it out"),

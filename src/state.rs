@@ -6,7 +6,7 @@
 //! old one or the new one. A state that cannot be read falls back to the
 //! intent, so that `jec delete --force` always knows what to look for.
 
-mod files;
+pub mod files;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;

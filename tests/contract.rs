@@ -211,7 +211,7 @@ fn is_function(line: &str) -> bool {
 /// reading, for which 5,500 lines are the goal. A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them, and the tour shows that on a terminal; a line
 /// [`ON_ITS_BEHALF`] is the microscope's, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 13] = [
+const BUDGETS: [(&str, usize, &[&str]); 15] = [
     (
         "unpacking archives",
         1650,
@@ -227,10 +227,26 @@ const BUDGETS: [(&str, usize, &[&str]); 13] = [
             "src/sys/entries.rs",
         ],
     ),
+    (
+        "images",
+        1250,
+        &[
+            "src/images",
+            "src/commands/image.rs",
+            "src/cli/image.rs",
+            "src/plan/flags/image.rs",
+            "src/sys/layers.rs",
+        ],
+    ),
+    (
+        "copy on write",
+        200,
+        &["src/stages/overlay.rs", "src/plan/config/overlay.rs", "src/sys/xattr.rs"],
+    ),
     ("the tour", 1080, &["src/microscope/tour"]),
     (
         "the microscope",
-        2559,
+        2562,
         &[
             "src/microscope",
             "src/sys/board.rs",
@@ -245,7 +261,7 @@ const BUDGETS: [(&str, usize, &[&str]); 13] = [
     ("reading config.json", 1565, &["src/plan/config"]),
     (
         "explaining",
-        600,
+        611,
         &[
             "src/advice",
             "src/stages/order",
@@ -270,7 +286,7 @@ const BUDGETS: [(&str, usize, &[&str]); 13] = [
             "src/commands/update.rs",
         ],
     ),
-    ("leaving out and attacking", 420, &["src/skip.rs", "src/attacks", "src/sys/attack.rs"]),
+    ("leaving out and attacking", 421, &["src/skip.rs", "src/attacks", "src/sys/attack.rs"]),
     ("asking systemd", 450, &["src/cgroup/systemd.rs", "src/dbus"]),
     ("moving network devices", 130, &["src/sys/netlink.rs"]),
     ("beginning before the C library", 175, &["src/sys/begin"]),
@@ -317,7 +333,7 @@ fn users_of(word: &str, may: &[&str]) -> Vec<String> {
 
 #[test]
 fn only_the_plan_knows_the_specification_and_only_sys_the_kernel() {
-    assert_eq!(users_of("oci_spec", &["src/plan/"]), [""; 0]);
+    assert_eq!(users_of("oci_spec", &["src/images/", "src/plan/"]), [""; 0]);
     assert_eq!(users_of("unsafe", &["src/sys/"]), [""; 0]);
     // Numbers of errnos are data, wherever they are compared.
     let only_errnos = |name: &String| {

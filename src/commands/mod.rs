@@ -6,6 +6,7 @@ pub mod diff;
 pub mod events;
 pub mod exec;
 pub mod features;
+pub mod image;
 pub mod init;
 pub mod inspect;
 pub mod kill;

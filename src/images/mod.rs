@@ -5,9 +5,19 @@
 //! placed by descriptor, inside the target.
 
 pub mod bar;
+pub mod blobs;
+pub mod choose;
+pub mod digest;
+pub mod image;
+pub mod import;
 pub mod mapped;
+pub mod merged;
 pub mod partial;
+pub mod read;
 pub mod remove;
+pub mod source;
+pub mod store;
+pub mod tree;
 pub mod unpack;
 
 pub use mapped::as_mapped_root;

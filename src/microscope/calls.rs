@@ -28,6 +28,7 @@ const CALLS: &[(&str, &str)] = &[
     ("flock", "fd operation"),
     ("fork", ""),
     ("fsconfig", "fd cmd ? key value"),
+    ("fsetxattr", "fd name value size"),
     ("fsmount", "fsfd attr_flags"),
     ("fsopen", "fsname"),
     ("fstat", "fd"),

@@ -13,6 +13,7 @@ pub(super) mod mount_options;
 mod mounts;
 pub(super) mod namespaces;
 pub(super) mod numbers;
+pub mod overlay;
 mod process;
 mod property;
 pub mod resources;
@@ -33,7 +34,7 @@ use semver::Version;
 use serde_json::Value;
 
 use super::{Plan, Root};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::sys::file;
 use property::Property;
 
@@ -101,6 +102,7 @@ impl Plan {
             annotations: annotations(&config)?,
             hooks: hooks::hooks(&config)?,
             root,
+            overlay: overlay::overlay(&config, &bundle)?,
             mounts,
             net_devices: devices::network(&linux, &namespaces)?,
             devices: devices::devices(&linux, &namespaces, &mut warnings)?,
@@ -177,9 +179,7 @@ fn read(bundle: BorrowedFd, shown: &str) -> Result<String> {
     let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = file::openat(bundle, c"config.json", how, 0).map_err(refused)?;
     let kind = SFlag::from_bits_truncate(file::fstat(file.as_fd())?.st_mode) & SFlag::S_IFMT;
-    if kind != SFlag::S_IFREG {
-        return Err(Error::config(shown, "is not a regular file"));
-    }
+    ensure(kind == SFlag::S_IFREG, || Error::config(shown, "is not a regular file"))?;
     file::read_all(&file, c"config.json", LIMIT).map_err(refused)
 }
 

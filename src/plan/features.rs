@@ -35,7 +35,7 @@ pub fn all() -> Result<Value> {
         "hooks": HOOKS,
         "mountOptions": mount_options,
         "linux": linux(&mount_options)?,
-        "potentiallyUnsafeConfigAnnotations": [],
+        "potentiallyUnsafeConfigAnnotations": ["jec.overlay."],
     }))
 }
 

@@ -18,11 +18,11 @@ use std::time::Duration;
 use nix::sched::CloneFlags;
 
 pub use config::capabilities::names_of;
-pub use config::check_id;
 pub use config::intel_rdt::IntelRdt;
 pub use config::namespaces::kinds;
 pub use config::numbers::{MemoryPolicy, Processors, list};
 pub use config::resources::{default_devices, limits_of};
+pub use config::{check_id, overlay::Overlay};
 
 use crate::filter::Profile;
 
@@ -41,6 +41,8 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// The root file system.
     pub root: Root,
+    /// The layers that the root is made of, if it is.
+    pub overlay: Option<Overlay>,
     /// The mount list, in the order of the configuration.
     pub mounts: Vec<Mount>,
     /// Network devices to move: their names on the host, and inside.

@@ -43,6 +43,7 @@ pub mod network;
 pub mod no_new_privs;
 pub mod notify;
 pub mod open_gate;
+pub mod overlay;
 pub mod pid_file;
 pub mod pivot_root;
 pub mod program;
@@ -62,10 +63,9 @@ pub mod user_namespace;
 
 use nix::sched::CloneFlags;
 
-use crate::error::Result;
 use crate::plan::{KernelParams, Plan, Process};
-use crate::sides;
 use crate::sys::constants::CLONE_NEWTIME;
+use crate::{error::Result, sides};
 use Command::{Begin, Create, Delete, Each, Open, Program, Rest, Start};
 use Run::{Init, Middle, Runtime};
 
@@ -192,6 +192,7 @@ const IDMAPPED: When =
     when("an id-mapped mount", |plan| plan.mounts.iter().any(|mount| mount.idmap.is_some()));
 const NEW_NETWORK: When =
     when("new network namespace", |plan| plan.namespaces.makes(CloneFlags::CLONE_NEWNET));
+const OVERLAY: When = when("annotation jec.overlay.lower", |plan| plan.overlay.is_some());
 const HOOKS_RUNTIME: When = when("hooks: prestart, createRuntime", |plan| {
     !plan.hooks.prestart.is_empty() || !plan.hooks.create_runtime.is_empty()
 });
@@ -258,6 +259,7 @@ pub const STAGES: &[Stage] = &[
     row(ROOT, "session", Init(session::run), Each, ALWAYS, "a session and keyring of its own; die with jec", include_str!("session.rs")),
     row(ROOT, "network", Init(network::run), Create, NEW_NETWORK, "bring the loopback device up", include_str!("network.rs")),
     row(ROOT, "propagation", Init(propagation::run), Create, ALWAYS, "cut the mounts off from the host's; make the root a mount", include_str!("propagation.rs")),
+    row(ROOT, "overlay", Init(overlay::run), Create, OVERLAY, "the root is layers that stay as they are, and what is changed", include_str!("overlay.rs")),
     row(ROOT, "mounts", Init(mounts::run), Create, ALWAYS, "the mount list, inside the root, by descriptor", include_str!("mounts.rs")),
     row(ROOT, "devices", Init(devices::run), Create, ALWAYS, "device nodes and the links of /dev", include_str!("devices.rs")),
     row(ROOT, "hooks-runtime", Runtime(hooks_runtime::run), Create, HOOKS_RUNTIME, "programs of the host, when all mounts are made", include_str!("hooks_runtime.rs")),

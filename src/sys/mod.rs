@@ -17,6 +17,7 @@ pub mod credentials;
 pub mod directory;
 pub mod entries;
 pub mod file;
+pub mod layers;
 pub mod memory;
 pub mod mount;
 pub mod net;
@@ -31,5 +32,6 @@ pub mod socket;
 pub mod syscalls;
 pub mod terminal;
 pub mod trace;
+pub mod xattr;
 
 pub use record::Recorder;

@@ -62,6 +62,7 @@ fn inside(stage: &str, plan: &Plan) -> Vec<String> {
         "propagation" => {
             vec![format!("open_tree({:?}, OPEN_TREE_CLONE|AT_RECURSIVE), move_mount", root.path)]
         }
+        "overlay" => plan.overlay.iter().map(|over| format!("over {:?}", over.lower)).collect(),
         "mounts" => plan.mounts.iter().map(mount).collect(),
         "devices" => devices(plan),
         "hooks-container" => programs(&[&hooks.create_container]),
