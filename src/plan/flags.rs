@@ -14,6 +14,7 @@ pub mod ids;
 pub mod kernel;
 mod machine;
 pub mod mounts;
+pub mod overlay;
 pub mod quantity;
 mod resources;
 pub mod rlimits;
@@ -24,6 +25,7 @@ pub mod target;
 mod tests;
 pub mod user;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use caps::Capability;
@@ -57,6 +59,8 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
     let identity = accounts.find(flags.user.as_ref())?;
     let id = flags.name.as_ref().unwrap_or(&machine.id);
     let short = &id[..id.len().min(target::LONGEST_HOST_NAME)];
+    let mut annotations = HashMap::new();
+    overlay::annotate(&mut annotations, flags, target, maps.as_ref(), machine)?;
     let mut spec = Spec::default();
     spec.set_version(VERSION.into())
         .set_root(Some(root))
@@ -64,7 +68,7 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
         .set_process(Some(process(flags, &identity, maps.as_ref(), &bounding, machine)?))
         .set_hostname(Some(flags.hostname.as_deref().unwrap_or(short).into()))
         .set_domainname(flags.domainname.clone())
-        .set_annotations(None)
+        .set_annotations(Some(annotations).filter(|all| !all.is_empty()))
         .set_linux(Some(linux(flags, maps.as_ref(), &bounding, machine)?));
     Ok(spec)
 }
