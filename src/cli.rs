@@ -7,6 +7,8 @@
 mod container;
 mod engine;
 mod exec;
+mod image;
+mod images;
 mod later;
 mod look;
 
@@ -19,6 +21,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 pub use container::{ContainerFlags, Net, OverlayFlag, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
+pub use image::{ImageArgs, ImageCommand, ImageNameArgs, ImportArgs};
+pub use images::UnpackArgs;
 pub use later::Later;
 pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 
@@ -122,6 +126,12 @@ pub enum Command {
     Features,
     /// List the steps of a container's life, or explain one of them
     Stages(Later<StagesArgs>),
+    /// Make a root file system out of an archive
+    #[command(hide = true)]
+    Unpack(Later<UnpackArgs>),
+    /// List, show, import and remove images
+    #[command(hide = true)]
+    Image(Later<ImageArgs>),
     /// Walk through a run, stage by stage, on the whole terminal
     #[command(hide = true)]
     Tour(Later<TourArgs>),

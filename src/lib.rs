@@ -33,6 +33,7 @@ pub mod dbus;
 pub mod error;
 pub mod filter;
 pub mod hooks;
+pub mod images;
 pub mod log;
 pub mod microscope;
 pub mod plan;

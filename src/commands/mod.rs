@@ -6,6 +6,7 @@ pub mod diff;
 pub mod events;
 pub mod exec;
 pub mod features;
+pub mod image;
 pub mod init;
 pub mod inspect;
 pub mod kill;
@@ -18,6 +19,7 @@ pub mod stages;
 pub mod start;
 pub mod state;
 pub mod time;
+pub mod unpack;
 pub mod update;
 
 use std::os::fd::{AsFd, OwnedFd};

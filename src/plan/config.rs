@@ -13,7 +13,7 @@ pub(super) mod mount_options;
 mod mounts;
 pub(super) mod namespaces;
 pub(super) mod numbers;
-pub(super) mod overlay;
+pub mod overlay;
 mod process;
 mod property;
 pub mod resources;

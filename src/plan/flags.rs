@@ -11,6 +11,7 @@ pub mod environment;
 pub mod exec;
 pub mod host_root;
 pub mod ids;
+pub mod image;
 pub mod kernel;
 mod machine;
 pub mod mounts;
@@ -25,13 +26,13 @@ pub mod target;
 mod tests;
 pub mod user;
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use caps::Capability;
 use oci_spec::runtime::{Linux, Mount, Process, Root, Spec, User};
 
-pub use machine::{Machine, working_directory};
+pub use image::Image;
+pub use machine::{Machine, environment, working_directory};
 pub use target::Target;
 
 use super::IdMaps;
@@ -52,20 +53,25 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
     let maps = ids::maps(flags, machine)?;
     let bounding = capabilities::bounding(flags, maps.is_some(), machine)?;
     device_makers(&bounding, maps.is_some(), machine)?;
-    let accounts = match target {
-        Target::Host => Accounts::read(Path::new("/"))?,
-        _ => Accounts::read(root.path())?,
+    let (accounts, user) = match target {
+        Target::Host => (Accounts::read(Path::new("/"))?, None),
+        Target::Image(image) => {
+            image.refuse_other_ids(maps.is_some())?;
+            (image.accounts()?, image.user()?)
+        }
+        _ => (Accounts::read(root.path())?, None),
     };
-    let identity = accounts.find(flags.user.as_ref())?;
+    let identity = accounts.find(flags.user.as_ref().or(user.as_ref()))?;
     let id = flags.name.as_ref().unwrap_or(&machine.id);
     let short = &id[..id.len().min(target::LONGEST_HOST_NAME)];
-    let mut annotations = HashMap::new();
+    let image = target.image().map(|image| image.annotations().into_iter().collect());
+    let mut annotations = image.unwrap_or_default();
     overlay::annotate(&mut annotations, flags, target, maps.as_ref(), machine)?;
     let mut spec = Spec::default();
     spec.set_version(VERSION.into())
         .set_root(Some(root))
         .set_mounts(Some(mount_list(flags, target, maps.as_ref(), machine)?))
-        .set_process(Some(process(flags, &identity, maps.as_ref(), &bounding, machine)?))
+        .set_process(Some(process(flags, target, &identity, maps.as_ref(), &bounding, machine)?))
         .set_hostname(Some(flags.hostname.as_deref().unwrap_or(short).into()))
         .set_domainname(flags.domainname.clone())
         .set_annotations(Some(annotations).filter(|all| !all.is_empty()))
@@ -95,6 +101,7 @@ fn root(flags: &ContainerFlags, target: &Target) -> Result<Root> {
     let path = match target {
         Target::Host => Path::new(host_root::PATH),
         Target::Directory(path) => path,
+        Target::Image(image) => &image.root,
         Target::Bundle { id, directory } => {
             let problem =
                 format!("a bundle: {}/config.json is its spec already", directory.display());
@@ -127,6 +134,7 @@ fn mount_list(
 ) -> Result<Vec<Mount>> {
     let mut mounts = match target {
         Target::Host => host_root::mounts(&machine.host_paths, flags.net),
+        Target::Image(image) => image.volumes()?,
         _ => vec![],
     };
     mounts.extend(defaults::mounts(flags.net, maps, machine));
@@ -141,20 +149,26 @@ fn mount_list(
 
 fn process(
     flags: &ContainerFlags,
+    target: &Target,
     identity: &Identity,
     maps: Option<&IdMaps>,
     bounding: &[Capability],
     machine: &Machine,
 ) -> Result<Process> {
     let terminal = !flags.plain && (flags.tty || machine.terminal);
-    let environment = environment::environment(&flags.env, &identity.home, terminal, machine)?;
+    let image = target.image();
+    let mut variables = image.map_or(Ok(vec![]), Image::environment)?;
+    variables.extend_from_slice(&flags.env);
+    let environment = environment::environment(&variables, &identity.home, terminal, machine)?;
+    let directory = image.map_or(Ok(None), Image::directory)?;
+    let directory = flags.workdir.clone().or(directory);
     let mut process = Process::default();
     process
         .set_terminal(Some(terminal))
         .set_user(user(identity, maps)?)
-        .set_args(Some(arguments(flags)))
+        .set_args(Some(arguments(flags, image)))
         .set_env(Some(environment))
-        .set_cwd(flags.workdir.as_deref().unwrap_or("/").into())
+        .set_cwd(directory.as_deref().unwrap_or("/").into())
         .set_capabilities(Some(capabilities::sets(bounding, flags, identity.uid)?))
         .set_rlimits(rlimits::rlimits(&flags.ulimit)?)
         .set_no_new_privileges(Some(flags.no_new_privs))
@@ -162,12 +176,14 @@ fn process(
     Ok(process)
 }
 
-fn arguments(flags: &ContainerFlags) -> Vec<String> {
+fn arguments(flags: &ContainerFlags, image: Option<&Image>) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     if flags.init {
         words.extend([INIT, "init", "--"].map(Into::into));
     }
-    match &flags.command[..] {
+    let command =
+        image.map_or_else(|| flags.command.clone(), |image| image.command(&flags.command));
+    match &command[..] {
         [] => words.push("/bin/sh".into()),
         command => words.extend_from_slice(command),
     }

@@ -36,7 +36,7 @@ pub(super) fn default_root(uid: u32) -> Result<String> {
 }
 
 /// Makes a directory, and those above it, where they are missing.
-pub(super) fn make(path: &Path) -> Result<()> {
+pub fn make(path: &Path) -> Result<()> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     let once = || unless(&[Errno::EEXIST], file::mkdirat(file::HERE, &name, 0o700)).map(drop);
     match (once(), path.parent()) {
@@ -63,7 +63,7 @@ pub(super) fn empty(dir: BorrowedFd) -> Result<()> {
 }
 
 /// Replaces a file as a whole: a reader sees the old one or the new one.
-pub(super) fn replace<T: Serialize>(dir: BorrowedFd, name: &CStr, value: &T) -> Result<()> {
+pub fn replace<T: Serialize>(dir: BorrowedFd, name: &CStr, value: &T) -> Result<()> {
     let problem = |error: serde_json::Error| Error::config("state", error.to_string());
     let text = serde_json::to_vec(value).map_err(problem)?;
     let temporary = CString::new(format!("{}.new", name.to_string_lossy()))?;
@@ -75,7 +75,7 @@ pub(super) fn replace<T: Serialize>(dir: BorrowedFd, name: &CStr, value: &T) -> 
 }
 
 /// What such a file says; what was never written, or is torn, says nothing.
-pub(super) fn read<T: DeserializeOwned + Default>(dir: BorrowedFd, name: &CStr) -> T {
+pub fn read<T: DeserializeOwned + Default>(dir: BorrowedFd, name: &CStr) -> T {
     let text = file::read_file(dir, name, LIMIT).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }

@@ -8,6 +8,7 @@
 #![allow(dead_code)] // each test file uses a part
 
 pub mod example;
+pub mod image;
 pub mod probe;
 pub mod process;
 

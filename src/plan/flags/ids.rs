@@ -112,7 +112,7 @@ fn root_ranges(machine: &Machine) -> Result<IdMaps> {
 
 /// An ordinary user: herself as root, her ranges from 1 on; none when she has no
 /// ranges or the two set-user-ID programs that may write such a map are missing.
-fn user_ranges(machine: &Machine) -> Result<Option<IdMaps>> {
+pub fn user_ranges(machine: &Machine) -> Result<Option<IdMaps>> {
     let uid = machine.uid.to_string();
     let mut owners = vec![&*uid];
     owners.extend(machine.user_name.as_deref());

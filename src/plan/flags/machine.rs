@@ -81,7 +81,7 @@ impl Machine {
             thermal_throttle: thermal_throttle()?,
             ..Self::default()
         };
-        machine.look_at_ids(flags)?;
+        machine.look_at_ids(flags.userns == Some(Userns::Auto))?;
         if flags.target.is_none() {
             machine.host_paths = host_root::candidates().filter(|path| exists(path)).collect();
         }
@@ -89,9 +89,9 @@ impl Machine {
     }
 
     /// Where the ids of a user namespace may come from, if it can come to one.
-    fn look_at_ids(&mut self, flags: &ContainerFlags) -> Result<()> {
+    pub fn look_at_ids(&mut self, auto: bool) -> Result<()> {
         let ordinary = self.uid != 0;
-        if ordinary || flags.userns == Some(Userns::Auto) {
+        if ordinary || auto {
             self.subuid = optional(c"/etc/subuid")?;
             self.subgid = optional(c"/etc/subgid")?;
         }
@@ -111,7 +111,7 @@ impl Machine {
 }
 
 /// The environment without what config.json could not say.
-fn environment() -> BTreeMap<String, String> {
+pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use super::image::Image;
 use super::mounts::absolute;
 use crate::cli::ContainerFlags;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
+use crate::images::source::is_image;
 use crate::sys::file;
 
 /// What a container is made from.
@@ -18,6 +20,8 @@ pub enum Target {
     Host,
     /// TARGET with a slash: the directory of a root file system, absolute.
     Directory(PathBuf),
+    /// TARGET with a word for images: oci:DIR, image:NAME.
+    Image(Box<Image>),
     /// TARGET without a slash: a bundle.
     Bundle {
         /// The container's id.
@@ -64,6 +68,12 @@ impl Target {
                 Some(_) => Err(Error::config("--bundle", NO_ID)),
             };
         };
+        if is_image(word) {
+            ensure(bundle.is_none(), || {
+                Error::config("--bundle", format!("{word:?} is an image; {NO_ID}"))
+            })?;
+            return Image::find(word).map(|image| Self::Image(Box::new(image)));
+        }
         if word.contains('/') || word == "." || word == ".." {
             if bundle.is_some() {
                 return Err(Error::config("--bundle", format!("{word:?} is a path; {NO_ID}")));
@@ -77,6 +87,16 @@ impl Target {
         }
         bundle_alone(flags)?;
         Ok(Self::Bundle { id, directory })
+    }
+}
+
+impl Target {
+    /// The image, if it is one.
+    pub fn image(&self) -> Option<&Image> {
+        match self {
+            Self::Image(image) => Some(image),
+            _ => None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! limit. A number is always an id, even when somebody is called `0` (CVE-2016-3697).
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -230,6 +230,11 @@ fn read_in(root: std::os::fd::BorrowedFd, name: &CStr) -> Result<String> {
         }
         other => other?,
     };
+    read_found(&found, name)
+}
+
+/// What of such a tree was found, by `O_PATH`.
+pub(super) fn read_found(found: &OwnedFd, name: &CStr) -> Result<String> {
     let stat = file::fstat(found.as_fd())?;
     let place = || format!("{} of the root", name.to_string_lossy());
     if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
