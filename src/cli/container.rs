@@ -1,6 +1,7 @@
 //! The flags that make a container: the same for `jec run` and `jec spec`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -38,6 +39,15 @@ pub enum Userns {
     Auto,
     /// A new one that knows a single user: yours, as root.
     Single,
+}
+
+/// How TARGET stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OverlayFlag {
+    /// overlayfs shows it, and what is changed above it.
+    Mount,
+    /// The container works on a copy.
+    Copy,
 }
 
 /// The flags that make a container: the same for `jec run` and `jec spec`.
@@ -151,6 +161,14 @@ pub struct ContainerFlags {
     /// An empty directory in memory: DST, or DST and options, e.g. /scratch:size=16m,mode=1777
     #[arg(long, value_name = "DST", value_parser = mounts::tmpfs, help_heading = "Files")]
     pub tmpfs: Vec<MountFlag>,
+    /// Leave TARGET as it is: what is changed goes into memory, and is gone at the end (with
+    /// `jec run --keep=DIR` it stays). =copy works on a copy, where the kernel has no overlay
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "mount", hide_possible_values = true, help_heading = "Files")]
+    pub overlay: Option<OverlayFlag>,
+    /// Where to keep what is changed: DIR of `--keep=DIR`.
+    #[arg(skip)]
+    pub changes: Option<PathBuf>,
     /// Make the root file system read-only
     #[arg(long, help_heading = "Files")]
     pub read_only: bool,
