@@ -15,9 +15,10 @@ mod look;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use container::{ContainerFlags, Net, Userns};
+pub use container::{ContainerFlags, Net, OverlayFlag, Userns};
 pub use engine::{EventsArgs, Format, ListArgs, LogFormat, PsArgs, UpdateArgs};
 pub use exec::ExecArgs;
 pub use image::{ImageArgs, ImageCommand, ImageNameArgs, ImportArgs};
@@ -36,7 +37,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "To look: tour, inspect, diff. To attack: attack. For a root: unpack. For engines: list, …
+    after_help = "To look: tour, inspect, diff. To attack: attack. For a root: unpack, image. For engines: list, …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -157,6 +158,8 @@ pub enum Command {
   jec run --memory 64M -- stress -m 1           the same root, 64 MiB of memory
   jec run ./rootfs                              a shell in the root file system ./rootfs
   jec run --hostname box ./rootfs ls -l /       a command in it
+  jec run --overlay ./rootfs                    nothing that it changes stays
+  jec run oci:./alpine:3.22 ls                  a command in an image; changes do not stay
   jec run --bundle ./bundle mycontainer         what ./bundle/config.json says"
 )]
 pub struct RunArgs {
@@ -164,11 +167,12 @@ pub struct RunArgs {
     #[command(flatten)]
     pub making: MakingArgs,
     /// Return when the program has started; `jec delete` removes the container later
-    #[arg(short, long, conflicts_with_all = ["keep", "rm"])]
+    #[arg(short, long, conflicts_with = "rm")]
     pub detach: bool,
-    /// Keep the state after the end, until `jec delete`
-    #[arg(long)]
-    pub keep: bool,
+    /// Keep the state after the end, until `jec delete`; with =DIR also what the container
+    /// changes, in DIR instead of TARGET, and the next container with this DIR goes on there
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    pub keep: Option<Option<PathBuf>>,
     /// Remove the container at its end: what jec does anyway without --keep
     #[arg(long, conflicts_with = "keep")]
     pub rm: bool,
@@ -189,6 +193,18 @@ pub struct RunArgs {
     /// What makes the container.
     #[command(flatten)]
     pub container: ContainerFlags,
+}
+
+impl RunArgs {
+    /// Hands DIR of `--keep=DIR` on. Without it, a container that is left has its state anyway.
+    fn keep_changes(&mut self) -> Result<&mut ContainerFlags, clap::Error> {
+        if self.detach && self.keep == Some(None) {
+            let text = "--detach keeps the state anyway, until `jec delete`: leave --keep out\n";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+        }
+        self.container.changes = self.keep.clone().flatten();
+        Ok(&mut self.container)
+    }
 }
 
 /// What every command takes that makes a process.
@@ -324,13 +340,14 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let matches = Cli::command().try_get_matches_from(&line)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     let flags = match &mut cli.command {
-        Command::Run(run) => &mut run.container,
+        Command::Run(run) => run.keep_changes()?,
         Command::Plan(plan) => &mut plan.container,
         Command::Spec(spec) => &mut spec.container,
         _ => return Ok(cli),
     };
     if let Some((_, used)) = matches.subcommand() {
         flags.given = given(used);
+        flags.given.extend(flags.changes.as_ref().map(|_| "--keep=DIR".into()));
     }
     flags.split_words(&line);
     Ok(cli)

@@ -52,6 +52,9 @@ fn layers(bundle: &Path, lines: &[(&str, &str)]) {
 
 #[test]
 fn the_example_changes_everything_and_its_image_nothing() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let bundle = world.bundle("overlay", for_me);
     let before = listing(&bundle.join("rootfs"));
@@ -75,6 +78,9 @@ fn without_the_stage_the_same_program_changes_the_image() {
 
 #[test]
 fn what_is_thrown_away_is_gone_the_next_time_and_nothing_stays_on_the_host() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let line = "test ! -e /etc/new && echo new >/etc/new && rm /etc/group && ls /etc";
     let bundle = bundle(&world, "rootfs", line, |_| {});
@@ -87,6 +93,9 @@ fn what_is_thrown_away_is_gone_the_next_time_and_nothing_stays_on_the_host() {
 
 #[test]
 fn what_is_kept_is_a_copy_a_whiteout_or_an_opaque_directory_and_the_next_run_goes_on_there() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let line = "cat /etc/hostname; echo more >>/etc/hostname; rm -f /etc/group; \
                 rm -rf /usr; mkdir /usr; touch /usr/mine; ls /usr /etc";
@@ -107,6 +116,9 @@ fn what_is_kept_is_a_copy_a_whiteout_or_an_opaque_directory_and_the_next_run_goe
 
 #[test]
 fn two_containers_cannot_keep_their_changes_in_one_place_at_once() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let bundle = bundle(&world, "rootfs", "true", |config| {
         keep(config);
@@ -128,6 +140,9 @@ fn two_containers_cannot_keep_their_changes_in_one_place_at_once() {
 
 #[test]
 fn of_many_at_once_exactly_one_gets_the_place() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let bundle = bundle(&world, "rootfs", "sleep 1", keep);
     fs::create_dir(bundle.join("kept")).unwrap();
@@ -144,6 +159,9 @@ fn of_many_at_once_exactly_one_gets_the_place() {
 
 #[test]
 fn layers_cover_each_other_in_their_order() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let line = "cat /a /b /c; ls /d";
     let bundle = bundle(&world, "top:middle:rootfs", line, |_| {});
@@ -157,6 +175,9 @@ fn layers_cover_each_other_in_their_order() {
 
 #[test]
 fn sixty_layers_fit_and_odd_names_are_names() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let mut names: Vec<String> =
         (0..60).map(|at| format!("layer {at}, \\with\"odd=name")).collect();
@@ -172,6 +193,9 @@ fn sixty_layers_fit_and_odd_names_are_names() {
 
 #[test]
 fn a_hundred_layers_are_given_one_by_one_or_refused_with_the_reason() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let mut names: Vec<String> = (0..100).map(|at| format!("l{at}")).collect();
     names.push("rootfs".into());
@@ -190,6 +214,9 @@ fn a_hundred_layers_are_given_one_by_one_or_refused_with_the_reason() {
 
 #[test]
 fn a_read_only_root_is_read_only_and_its_mount_points_are_not_made_in_the_image() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let line = "echo x >/new 2>&1; mount | grep ' /made '; touch /made/x && echo written";
     let bundle = bundle(&world, "rootfs", line, |config| {
@@ -204,6 +231,9 @@ fn a_read_only_root_is_read_only_and_its_mount_points_are_not_made_in_the_image(
 
 #[test]
 fn the_root_is_a_private_mount_whose_propagation_the_configuration_can_change() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     for (word, tags) in [("slave", ""), ("shared", "shared:"), ("unbindable", "unbindable")] {
         let world = World::new();
         let bundle = bundle(&world, "rootfs", "true", |config| {
@@ -221,6 +251,9 @@ fn the_root_is_a_private_mount_whose_propagation_the_configuration_can_change() 
 
 #[test]
 fn without_pivot_root_it_is_an_overlay_as_well() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let bundle = bundle(&world, "rootfs", "rm -r /usr; ls /", |_| {});
     let path = bundle.to_string_lossy().into_owned();
@@ -231,6 +264,9 @@ fn without_pivot_root_it_is_an_overlay_as_well() {
 
 #[test]
 fn a_further_process_sees_the_same_tree() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
     let world = World::new();
     let bundle = bundle(&world, "rootfs", "echo mine >/mine; exec sleep 1000", |_| {});
     let id = world.id("e");
@@ -319,5 +355,17 @@ fn a_place_that_the_mapped_root_cannot_write_is_an_error_that_says_so() {
     fs::create_dir(bundle.join("kept")).unwrap();
     fs::set_permissions(bundle.join("kept"), fs::Permissions::from_mode(0o755)).unwrap();
     world.run_bundle(&bundle).fails(1, &["overlay (init): openat(", "owner", "EACCES", "namei"]);
+    world.assert_clean();
+}
+
+#[test]
+fn where_no_directory_could_be_removed_there_is_an_error_instead() {
+    if common::has_overlay() {
+        skip!("in memory, this kernel has the attributes that an overlay needs");
+    }
+    let world = World::new();
+    let bundle = bundle(&world, "rootfs", "true", |_| {});
+    let words = ["overlay (init): fsetxattr(", "EOPNOTSUPP", "Linux 6.6", "--keep=DIR"];
+    world.run_bundle(&bundle).fails(1, &words);
     world.assert_clean();
 }

@@ -1,6 +1,7 @@
 //! The flags that make a container: the same for `jec run` and `jec spec`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -40,11 +41,21 @@ pub enum Userns {
     Single,
 }
 
+/// How TARGET stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OverlayFlag {
+    /// overlayfs shows it, and what is changed above it.
+    Mount,
+    /// The container works on a copy.
+    Copy,
+}
+
 /// The flags that make a container: the same for `jec run` and `jec spec`.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct ContainerFlags {
-    /// Directory of a root file system (with a slash: ./rootfs) or the id of a
+    /// Directory of a root file system (with a slash: ./rootfs), an image (oci:DIR,
+    /// docker-archive:FILE, or image:NAME of `jec image`) or the id of a
     /// container made from a bundle (without one); left out: a root made from
     /// this machine's own /usr. After it, or after `--`, comes the command
     /// with its arguments [default: /bin/sh]
@@ -151,6 +162,14 @@ pub struct ContainerFlags {
     /// An empty directory in memory: DST, or DST and options, e.g. /scratch:size=16m,mode=1777
     #[arg(long, value_name = "DST", value_parser = mounts::tmpfs, help_heading = "Files")]
     pub tmpfs: Vec<MountFlag>,
+    /// Leave TARGET as it is: what is changed goes into memory, and is gone at the end (with
+    /// `jec run --keep=DIR` it stays). =copy works on a copy, where the kernel has no overlay
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "mount", hide_possible_values = true, help_heading = "Files")]
+    pub overlay: Option<OverlayFlag>,
+    /// Where to keep what is changed: DIR of `--keep=DIR`.
+    #[arg(skip)]
+    pub changes: Option<PathBuf>,
     /// Make the root file system read-only
     #[arg(long, help_heading = "Files")]
     pub read_only: bool,

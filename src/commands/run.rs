@@ -49,7 +49,7 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<u8, Failure> {
     }
     // Delete, or with `--keep` only what must not stay.
     let mut ending = rows(&plan, &[Command::Delete]);
-    ending.retain(|stage| !args.keep || result.is_err() || stage.name != "remove");
+    ending.retain(|stage| args.keep.is_none() || result.is_err() || stage.name != "remove");
     end(&mut runtime, &ending, result)
 }
 
@@ -64,7 +64,7 @@ fn live(runtime: &mut Runtime, args: &RunArgs) -> Result<u8, Failure> {
     let end = relay::wait(runtime)?;
     runtime.init = None;
     out_of_memory(runtime)?;
-    if let Some(container) = runtime.container.as_mut().filter(|_| args.keep) {
+    if let Some(container) = runtime.container.as_mut().filter(|_| args.keep.is_some()) {
         container.write_status(Status::Stopped, 0)?;
     }
     Ok(end.code())

@@ -15,6 +15,7 @@ pub mod image;
 pub mod kernel;
 mod machine;
 pub mod mounts;
+pub mod overlay;
 pub mod quantity;
 mod resources;
 pub mod rlimits;
@@ -25,6 +26,7 @@ pub mod target;
 mod tests;
 pub mod user;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use caps::Capability;
@@ -63,6 +65,8 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
     let identity = accounts.find(flags.user.as_ref().or(user.as_ref()))?;
     let id = flags.name.as_ref().unwrap_or(&machine.id);
     let short = &id[..id.len().min(target::LONGEST_HOST_NAME)];
+    let mut annotations = target.image().map_or_else(HashMap::new, Image::annotations);
+    overlay::annotate(&mut annotations, flags, target, maps.as_ref(), machine)?;
     let mut spec = Spec::default();
     spec.set_version(VERSION.into())
         .set_root(Some(root))
@@ -70,7 +74,7 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
         .set_process(Some(process(flags, target, &identity, maps.as_ref(), &bounding, machine)?))
         .set_hostname(Some(flags.hostname.as_deref().unwrap_or(short).into()))
         .set_domainname(flags.domainname.clone())
-        .set_annotations(target.image().map(|image| image.annotations().into_iter().collect()))
+        .set_annotations(Some(annotations).filter(|all| !all.is_empty()))
         .set_linux(Some(linux(flags, maps.as_ref(), &bounding, machine)?));
     Ok(spec)
 }

@@ -48,6 +48,21 @@ pub fn is_emulated() -> bool {
     std::env::var_os("JEC_EMULATED").is_some()
 }
 
+/// Why a test of an overlay is skipped.
+pub const NO_OVERLAY: &str = "an ordinary user's overlay in memory takes Linux 6.6";
+
+/// Whether a tmpfs has attributes user.*, with which an overlay in a user namespace keeps its notes.
+pub fn has_user_attributes_in_memory() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(6))
+}
+
+/// Whether whoever runs the tests can have an overlay in memory. Root has other attributes.
+pub fn has_overlay() -> bool {
+    is_root() || has_user_attributes_in_memory()
+}
+
 /// Whether /sys/fs/cgroup is cgroup v2 with this controller, for a cgroup that we could make.
 pub fn has_controller(name: &str) -> bool {
     let text = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
