@@ -147,8 +147,8 @@ impl Store {
     /// The image that a name, or the beginning of an id, means.
     pub fn find(&self, word: &str) -> Result<Image> {
         let names = self.names();
-        let named = [word.to_owned(), format!("{word}:latest")].into_iter();
-        if let Some(id) = named.filter_map(|name| names.get(&name)).next()
+        let mut named = [word.to_owned(), format!("{word}:latest")].into_iter();
+        if let Some(id) = named.find_map(|name| names.get(&name))
             && let Some(image) = self.image(id)?
         {
             return Ok(image);

@@ -52,8 +52,8 @@ pub fn tar(items: &[(&str, Item)]) -> Vec<u8> {
 }
 
 pub fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let hex: Vec<_> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
 }
 
 pub fn packed(bytes: &[u8], pack: Pack) -> (Vec<u8>, &'static str) {
