@@ -26,6 +26,7 @@ pub mod target;
 mod tests;
 pub mod user;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use caps::Capability;
