@@ -46,6 +46,7 @@ const LEGAL: &[Legal] = &[
     ("a relative link that leads nowhere yet", |t| { t.dir("var").link("var/run", "../run/x").file("var/run/pid", "1"); }, &["d 755 now run", "d 755 now run/x", "f 644 1000 run/x/pid 1", "d 755 1000 var", "l 1000 var/run ../run/x"]),
     ("links above the root stay in it", |t| { t.dir("d").link("up", "../../../d").file("up/a", "x"); }, &["d 755 1000 d", "f 644 1000 d/a x", "l 1000 up ../../../d"]),
     ("a directory becomes a link and back", |t| { t.dir("d").file("d/a", "x").dir("e").link("d", "e").file("d/b", "y").dir("d").file("d/c", "z"); }, &["d 755 1000 d", "f 644 1000 d/c z", "d 755 1000 e", "f 644 1000 e/b y"]),
+    ("a link to its own directory becomes a directory, named through itself", |t| { t.link("l", ".").file("l/a", "x").dir("l/l").file("l/b", "y"); }, &["f 644 1000 a x", "d 755 1000 l", "f 644 1000 l/b y"]),
     ("a file becomes a directory and back", |t| { t.file("a", "x").dir("a").file("a/b", "y").file("a", "z"); }, &["f 644 1000 a z"]),
     ("a file comes twice, its other name stays", |t| { t.file("a", "old").hard("b", "a").file("a", "new"); }, &["f 644 1000 a new", "f 644 1000 b old"]),
     ("a link is replaced, not written through", |t| { t.file("a", "x").link("b", "a").file("b", "y"); }, &["f 644 1000 a x", "f 644 1000 b y"]),

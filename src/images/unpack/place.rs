@@ -65,10 +65,11 @@ impl<'a> Target<'a> {
             return self.link(&member, target, &directory, &name);
         }
         let at = self.directories.enter(&directory)?;
+        let mut replaced = false;
         let is_device = matches!(member.kind, Kind::Device(..));
         let made = match self.how.ids {
             Ids::OwnOnly if is_device => None,
-            _ => make(at, &name, &member, self.how)?,
+            _ => make(at, &name, &member, self.how, &mut replaced)?,
         };
         let Some(made) = made else {
             self.meter.left(Left::Device, &member.name);
@@ -88,7 +89,9 @@ impl<'a> Target<'a> {
             }
             stream.padding(member.size)?;
         }
-        dress::put_on(made.as_fd(), (at, &name), &member, self.how.ids, &mut self.meter)
+        dress::put_on(made.as_fd(), (at, &name), &member, self.how.ids, &mut self.meter)?;
+        // What is gone may have been a link on the way to the directory itself.
+        if replaced { self.directories.leave() } else { Ok(()) }
     }
 
     /// An ordinary user has to put the rest of the archive into the directory.
@@ -139,7 +142,8 @@ impl<'a> Target<'a> {
             return Ok(());
         }
         remove::tree(at, name)?;
-        entries::linkat(from.as_fd(), &last, at, name)
+        entries::linkat(from.as_fd(), &last, at, name)?;
+        self.directories.leave()
     }
 
     /// Times and modes that had to wait, and the target itself: with mode 0755 where the archive
@@ -170,11 +174,18 @@ impl<'a> Target<'a> {
 
 /// Makes the entry, in place of what has its name; only a directory may take the place of a
 /// directory without emptying it. None where this user cannot make it.
-fn make(at: BorrowedFd, name: &CStr, member: &Member, how: &How) -> Result<Option<OwnedFd>> {
+fn make(
+    at: BorrowedFd,
+    name: &CStr,
+    member: &Member,
+    how: &How,
+    replaced: &mut bool,
+) -> Result<Option<OwnedFd>> {
     let made = new(at, name, &member.kind);
     if let Some(made) = unless(&[Errno::EEXIST], made)? {
         return Ok(made);
     }
+    *replaced = true;
     if member.kind == Kind::Directory {
         let there = unless(&[Errno::ENOTDIR, Errno::ELOOP], open(at, name, OFlag::O_DIRECTORY))?;
         if there.is_some() {
