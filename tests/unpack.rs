@@ -117,9 +117,11 @@ fn other_compressors_are_named_with_the_command_that_helps() {
         let world = World::new();
         unpack(&world, magic, &[]).fails(1, &[program, "-dc", "a.tar | jec unpack - DIR"]);
     }
-    if let Some(wide) = through("xz", &["-c", "-9"], &some()) {
-        let world = World::new();
-        unpack(&world, &wide, &[]).fails(1, &["dictionary of more than 32 MiB", "xz -dc"]);
+    for (program, args) in [("xz", ["-c", "-9"]), ("zstd", ["-c", "--long=27"])] {
+        if let Some(wide) = through(program, &args, &some()) {
+            let world = World::new();
+            unpack(&world, &wide, &[]).fails(1, &["dictionary of more than 32 MiB", "xz -dc"]);
+        }
     }
 }
 

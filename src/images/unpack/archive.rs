@@ -1,14 +1,11 @@
 //! What an archive is compressed with, known by its first bytes.
 
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::io::{self, Chain, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
-use ruzstd::decoding::errors::FrameDecoderError;
-use ruzstd::decoding::errors::ReadFrameHeaderError::SkipFrame;
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::error::{Error, Result};
 
@@ -55,7 +52,9 @@ pub fn open<R: Read + Send + 'static>(
             Box::new(XzReader::new_mem_limit(counted(read.clone()), true, WINDOW / 1024 + 256))
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            Box::new(Zstd::new(counted(read.clone())))
+            let mut frames = zstd::Decoder::new(counted(read.clone())).map_err(|e| damaged(&e))?;
+            frames.window_log_max(WINDOW.ilog2()).map_err(|error| damaged(&error))?;
+            Box::new(frames)
         }
         _ => return Ok(Box::new(counted(read))),
     };
@@ -67,7 +66,8 @@ pub fn damaged(error: &io::Error) -> Error {
     if let Some(own) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         return own.clone();
     }
-    if error.kind() == io::ErrorKind::OutOfMemory {
+    // xz's word, and zstd's.
+    if error.kind() == io::ErrorKind::OutOfMemory || error.to_string().contains("too much memory") {
         return too_wide();
     }
     Error::config("archive", format!("cannot be read, it is damaged or cut off: {error}"))
@@ -111,58 +111,5 @@ impl Read for Bounded {
             return Err(io::Error::other(Error::config("archive", problem)));
         }
         Ok(count)
-    }
-}
-
-/// zstd, frame after frame: the crate reads one, and leaves its checksum to be compared.
-struct Zstd<R> {
-    source: BufReader<R>,
-    frame: FrameDecoder,
-}
-
-impl<R: Read> Zstd<R> {
-    fn new(source: R) -> Self {
-        let mut frame = FrameDecoder::new();
-        frame.set_max_window_size(WINDOW.into());
-        Self { source: BufReader::with_capacity(1 << 17, source), frame }
-    }
-
-    /// Ends one frame and begins the next; false at the end of all.
-    fn next(&mut self) -> io::Result<bool> {
-        let expected = self.frame.get_checksum_from_data();
-        if expected.is_some() && expected != self.frame.get_calculated_checksum() {
-            return Err(io::Error::other("the checksum of a zstd frame is wrong"));
-        }
-        if self.source.fill_buf()?.is_empty() {
-            return Ok(false);
-        }
-        match self.frame.reset(&mut self.source) {
-            Ok(()) => Ok(true),
-            Err(FrameDecoderError::ReadFrameHeaderError(SkipFrame { length, .. })) => {
-                let skipped = (&mut self.source).take(length.into());
-                let whole = io::copy(&mut { skipped }, &mut io::sink())? == u64::from(length);
-                if whole { Ok(true) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-            }
-            Err(FrameDecoderError::WindowSizeTooBig { .. }) => {
-                Err(io::ErrorKind::OutOfMemory.into())
-            }
-            Err(error) => Err(io::Error::other(error)),
-        }
-    }
-}
-
-impl<R: Read> Read for Zstd<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.frame.can_collect() == 0 {
-            if self.frame.is_finished() {
-                if !self.next()? {
-                    return Ok(0);
-                }
-            } else {
-                let one = BlockDecodingStrategy::UptoBlocks(1);
-                self.frame.decode_blocks(&mut self.source, one).map_err(io::Error::other)?;
-            }
-        }
-        self.frame.read(buffer)
     }
 }
