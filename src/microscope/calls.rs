@@ -25,6 +25,7 @@ const CALLS: &[(&str, &str)] = &[
     ("fchmodat", "dirfd pathname mode"),
     ("fchownat", "dirfd pathname owner group"),
     ("fcntl", "fd cmd ? arg"),
+    ("fgetxattr", "fd name value size"),
     ("flock", "fd operation"),
     ("fork", ""),
     ("fsconfig", "fd cmd ? key value"),

@@ -66,7 +66,7 @@ pub fn packed(bytes: &[u8], pack: Pack) -> (Vec<u8>, &'static str) {
             (gz.finish().expect("gzip"), "application/vnd.oci.image.layer.v1.tar+gzip")
         }
         Pack::Zstd => {
-            let bytes = zstd::encode_all(bytes, 1).unwrap();
+            let bytes = zstd::encode_all(bytes, 1).expect("zstd");
             (bytes, "application/vnd.oci.image.layer.v1.tar+zstd")
         }
     }
