@@ -228,6 +228,20 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
         ],
     ),
     (
+        "copy on write",
+        600,
+        &[
+            "src/stages/overlay.rs",
+            "src/plan/config/overlay.rs",
+            "src/sys/xattr.rs",
+            "src/plan/flags/overlay.rs",
+            "src/images/changes.rs",
+            "src/images/commit.rs",
+            "src/commands/image_changes.rs",
+            "src/cli/image_changes.rs",
+        ],
+    ),
+    (
         "images",
         1250,
         &[
@@ -236,16 +250,6 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
             "src/cli/image.rs",
             "src/plan/flags/image.rs",
             "src/sys/layers.rs",
-        ],
-    ),
-    (
-        "copy on write",
-        245,
-        &[
-            "src/stages/overlay.rs",
-            "src/plan/config/overlay.rs",
-            "src/sys/xattr.rs",
-            "src/plan/flags/overlay.rs",
         ],
     ),
     ("the tour", 1080, &["src/microscope/tour"]),
