@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Ran, World};
+use common::{Ran, World, is_root};
 
 fn script(name: &str, args: &[&str]) -> Ran {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-scripts").join(name);
@@ -78,9 +78,15 @@ fn start(world: &World, runtime: &str, tree: &str) -> Option<Ran> {
     let mut spec: serde_json::Value = serde_json::from_slice(&spec.stdout).unwrap();
     spec["linux"]["resources"] = serde_json::json!({});
     fs::write(bundle.join("config.json"), spec.to_string()).unwrap();
+    if is_root() {
+        // crun refuses a machine that has cgroup v1 beside v2; with a view of its own it has not.
+        let view = "umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec \"$@\"";
+        command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", view, "sh", runtime]);
+    }
     command.args(["--cgroup-manager=disabled", "--root"]).arg(world.path("crun"));
     command.args(["run", "--bundle"]).arg(&bundle).arg(world.id("crun"));
-    Some(Ran::of(command))
+    Some(Ran::of(command)).filter(|ran| !ran.err.contains("hybrid mode not supported"))
 }
 
 #[test]
@@ -93,7 +99,7 @@ fn what_each_script_makes_starts_under_each_runtime() {
     for (name, tree) in &trees {
         for runtime in ["jec", "crun", "bwrap"] {
             let Some(ran) = start(&world, runtime, tree) else {
-                println!("SKIPPED: no {runtime} on this machine, for {name}");
+                println!("SKIPPED: no {runtime} that works on this machine, for {name}");
                 continue;
             };
             assert!(ran.code == 3 && ran.out == "works\n", "{name} under {runtime}: {ran:?}");
