@@ -39,7 +39,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "To look: tour, inspect, diff. To attack: attack. For engines: list, ps, pause, resume, …
+    after_help = "To look: tour, inspect, diff. To attack: attack. For a root: unpack, image. For engines: list, …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -161,6 +161,7 @@ pub enum Command {
   jec run ./rootfs                              a shell in the root file system ./rootfs
   jec run --hostname box ./rootfs ls -l /       a command in it
   jec run --overlay ./rootfs                    nothing that it changes stays
+  jec run oci:./alpine:3.22 ls                  a command in an image; changes do not stay
   jec run --bundle ./bundle mycontainer         what ./bundle/config.json says"
 )]
 pub struct RunArgs {

@@ -18,6 +18,7 @@
 //! 7. [`commands`]: what the command line does with all that; [`relay`]: the
 //!    time while the program runs.
 //! 8. [`microscope`]: `jec plan`, `--step`, `--trace` and `jec tour`, which look at all that.
+//! 9. [`images`]: where root file systems come from: archives, unpacked without being trusted.
 //!
 //! Errors are of six kinds ([`error`]); the likely causes of the common ones
 //! are in [`advice`]. The names are those of the man pages and of the OCI

@@ -229,7 +229,7 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
     ),
     (
         "copy on write",
-        600,
+        535,
         &[
             "src/stages/overlay.rs",
             "src/plan/config/overlay.rs",
@@ -243,7 +243,7 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
     ),
     (
         "images",
-        1250,
+        1580,
         &[
             "src/images",
             "src/commands/image.rs",
@@ -255,7 +255,7 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
     ("the tour", 1080, &["src/microscope/tour"]),
     (
         "the microscope",
-        2554,
+        2562,
         &[
             "src/microscope",
             "src/sys/board.rs",

@@ -288,6 +288,9 @@ fn a_layer_that_would_fill_the_disk_ends_in_an_error() {
     let mut header = tar::Header::new_gnu();
     header.set_path("zeros").expect("a name");
     header.set_size(2 << 30);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_mode(0o644);
     header.set_cksum();
     let (mut bytes, media) = common::image::packed(header.as_bytes(), Pack::Gzip);
@@ -412,7 +415,7 @@ fn an_image_that_a_container_runs_from_stays() {
     let words =
         ["run", "--pid-file", &pid_file.to_string_lossy(), &images.word("box"), "exec sleep 1000"];
     let held = images.0.hold_command(images.command(&words));
-    images.jec(&["image", "rm", "box"]).fails(1, &["a container", "runs from it"]);
+    images.jec(&["image", "rm", "box"]).fails(1, &["the container", "runs from it"]);
     // Another jec, which keeps its states elsewhere, knows it by the lock.
     let mut elsewhere = Command::new(common::jec_path());
     elsewhere.arg("--root").arg(images.0.path("elsewhere")).args(["image", "rm", "box"]);
@@ -483,7 +486,7 @@ fn words_that_name_no_image_say_what_would() {
     for (word, said) in [
         ("oci:", "oci:DIR[:TAG]"),
         ("oci:/nowhere", "ENOENT"),
-        ("docker-archive:/dev/null", "manifest.json"),
+        ("docker-archive:/dev/null", "not a regular file"),
         ("oci-archive:/dev", "not a regular file"),
         ("image:nothing", "no image of this name"),
     ] {
@@ -506,17 +509,25 @@ fn real_tools_write_images_that_run() {
         }
     }
     let images = Images::new();
-    images.made("box");
+    let layout = images.layout("box");
+    let config = json!({"Entrypoint": ["/bin/sh", "-c"]});
+    let made = layout.image(&[(base(), Pack::Gzip)], &config, |_, _| {});
+    layout.index(&[tagged(made, "old")]);
     let script = format!(
-        "cd {}; umoci config --image box:new --config.cmd 'echo umoci' 2>&1 || true; \
-         umoci tag --image box new; umoci unpack --rootless --image box:new bundle; \
-         echo umoci > bundle/rootfs/umoci; umoci repack --image box:new bundle; \
-         skopeo copy oci:box:new docker-archive:skopeo.tar:box:new",
+        "cd {} && umoci unpack --rootless --image box:old bundle && \
+         echo umoci > bundle/rootfs/umoci && rm bundle/rootfs/old && \
+         umoci repack --image box:new bundle && \
+         skopeo copy oci:box:new docker-archive:skopeo.tar:box:new && \
+         skopeo copy oci:box:new oci-archive:layout.tar:new && \
+         skopeo copy --dest-compress-format zstd oci:box:new oci:zstd:new",
         images.0.dir.path().display()
     );
     common::shell(&script).ok();
     let word = format!("{}:new", images.word("box"));
-    assert_eq!(images.jec(&["run", &word, "cat /umoci"]).ok().out, "umoci\n");
     let saved = format!("docker-archive:{}", images.0.path("skopeo.tar").display());
-    assert_eq!(images.jec(&["run", &saved, "cat /umoci"]).ok().out, "umoci\n");
+    let archive = format!("oci-archive:{}", images.0.path("layout.tar").display());
+    for word in [word, saved, archive, images.word("zstd")] {
+        let ran = images.jec(&["run", &word, "cat /umoci; ls /old"]);
+        assert!(ran.out == "umoci\n" && ran.err.contains("/old: No such"), "{word}: {ran:?}");
+    }
 }

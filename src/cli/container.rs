@@ -54,7 +54,8 @@ pub enum OverlayFlag {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct ContainerFlags {
-    /// Directory of a root file system (with a slash: ./rootfs) or the id of a
+    /// Directory of a root file system (with a slash: ./rootfs), an image (oci:DIR,
+    /// docker-archive:FILE, or image:NAME of `jec image`) or the id of a
     /// container made from a bundle (without one); left out: a root made from
     /// this machine's own /usr. After it, or after `--`, comes the command
     /// with its arguments [default: /bin/sh]

@@ -15,10 +15,11 @@ use crate::plan::flags::quantity;
     alone.help(help).help_heading(None::<&str>).hide_short_help(false)
 }))]
 #[command(after_help = "\
-As root, owners, modes, times, devices, attributes and file capabilities come out as the archive has
-them, by number. An ordinary user gets the same inside her containers where /etc/subuid lends her ids,
-and is told what else is left out. DIR has to be new or empty; until it is whole it is called
-DIR.jec-partial. It may hold set-user-ID programs: keep it where others of this machine do not get at.
+As root, owners (by number), modes, times, devices, attributes and file capabilities come out
+as the archive has them. An ordinary user gets the same inside her containers, where /etc/subuid
+lends her ids, and is told what was left out. DIR has to be new or empty; until it is whole it is
+called DIR.jec-partial. It may hold set-user-ID programs of somebody else: keep it where only you
+get at it.
 EXAMPLES:
   jec unpack alpine-minirootfs.tar.gz ./alpine && jec run ./alpine -- sh
   curl -L https://example.org/rootfs.tar.xz | jec unpack - ./root")]

@@ -35,10 +35,11 @@ pub fn diff(global: &Global, args: &ChangesArgs) -> Result<u8, Failure> {
         return print(&list.collect::<Vec<_>>());
     }
     let quoted = |path: &str| path.replace(char::is_control, "?");
-    let text: String =
-        lines.iter().map(|(letter, path)| format!("{letter} /{}\n", quoted(path))).collect();
-    // A reader that has seen enough is no error.
-    drop(std::io::stdout().write_all(text.as_bytes()));
+    let mut out = std::io::stdout().lock();
+    for (letter, path) in &lines {
+        // A reader that has seen enough is no error.
+        drop(writeln!(out, "{letter} /{}", quoted(path)));
+    }
     Ok(0)
 }
 

@@ -13,15 +13,16 @@ use crate::images::partial::Partial;
 use crate::images::unpack::archive;
 use crate::images::{How, Ids, Limits, Report, Whiteouts, as_mapped_root, unpack};
 use crate::log;
+use crate::sys::credentials;
 
 /// Fills a new directory, and says what could not be made.
 pub fn run(global: &Global, args: &UnpackArgs) -> Result<u8, Failure> {
     let (file, length) = open(&args.file)?;
-    let rootless = global.rootless.as_deref() == Some("true");
-    let report = as_mapped_root(|ids| {
-        let is_host = crate::sys::credentials::geteuid() == 0 && rootless;
-        fill(file, length, args, if is_host { Ids::OwnOnly } else { ids })
-    })?;
+    let report = if global.rootless.as_deref() == Some("true") && credentials::geteuid() == 0 {
+        fill(file, length, args, Ids::OwnOnly)
+    } else {
+        as_mapped_root(|ids| fill(file, length, args, ids))
+    }?;
     for line in &report.skipped {
         log::warn(&format!("{}: {line}", args.file.display()));
     }

@@ -35,7 +35,8 @@ pub fn layer(old: &[OwnedFd], new: &[OwnedFd], out: &File) -> Result<String> {
     let wrong = |error: io::Error| Error::config("the layer", error.to_string());
     let mut done = tar.into_inner().map_err(wrong)?;
     done.flush().map_err(wrong)?;
-    let hex: String = done.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex =
+        done.hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     Ok(format!("sha256:{hex}"))
 }
 

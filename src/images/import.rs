@@ -51,7 +51,9 @@ pub fn import(
             }
             Ok(skipped)
         })?;
-        skipped.iter().for_each(|line| log::warn(line));
+        for line in &skipped {
+            log::warn(line);
+        }
     }
     store.add(&found.image)?;
     let name = name.map(str::to_owned).or(found.name);

@@ -102,9 +102,9 @@ pub fn find(stack: &[OwnedFd], path: &str) -> Result<Option<OwnedFd>> {
                 }
                 let target = file::readlinkat(found.as_fd(), c"")?.to_string_lossy().into_owned();
                 if target.starts_with('/') {
-                    done.clear()
+                    done.clear();
                 } else {
-                    drop(done.pop())
+                    drop(done.pop());
                 }
                 to_do.extend(parts(&target));
             }

@@ -35,16 +35,20 @@ impl Partial {
         let above = file::openat(file::HERE, &above, PLACE, 0)?;
         let partial = CString::new([name.as_bytes(), b".jec-partial"].concat())?;
         let name = CString::new(name.as_bytes())?;
+        free(above.as_fd(), &name, &shown)?;
         let directory = loop {
             if let Some(directory) = lock(above.as_fd(), &partial)? {
                 break directory;
             }
         };
-        // Under the lock: whoever had it before may have made the directory whole.
-        free(above.as_fd(), &name, &shown)?;
         remove::empty(directory.as_fd())?;
         entries::fchmodat(above.as_fd(), &partial, 0o700)?;
-        Ok(Self { above, name, working: partial, directory })
+        let new = Self { above, name, working: partial, directory };
+        // Again under the lock: whoever had it before may have made the directory whole.
+        match free(new.above.as_fd(), &new.name, &shown) {
+            Ok(()) => Ok(new),
+            Err(error) => new.abandon().and(Err(error)),
+        }
     }
 
     /// What is to be filled.

@@ -125,7 +125,7 @@ mod tests {
         std::os::unix::fs::symlink(path("victim"), path("tree/link")).unwrap();
         std::os::unix::fs::symlink(path("victim"), path("tree/closed/link")).unwrap();
         for name in ["tree/closed/below", "tree/closed", "tree"] {
-            fs::set_permissions(path(name), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path(name), fs::Permissions::from_mode(0o0)).unwrap();
         }
         let top = fs::File::open(temporary.path()).unwrap();
         tree(top.as_fd(), c"tree").unwrap();

@@ -83,6 +83,8 @@ impl Store {
     /// Makes an image visible, whose layers are there.
     pub fn add(&self, image: &Image) -> Result<()> {
         let name = document(&image.id)?;
+        // A file is replaced by way of one other name.
+        let _lock = self.lock_names()?;
         let there = file::openat(self.images.as_fd(), &name, OFlag::O_PATH, 0);
         match unless(&[Errno::ENOENT], there)? {
             Some(_) => Ok(()),
@@ -128,9 +130,14 @@ impl Store {
         })
     }
 
-    fn rename(&self, change: impl FnOnce(&mut BTreeMap<String, Digest>)) -> Result<()> {
+    /// Of all who write a document, one at a time.
+    fn lock_names(&self) -> Result<OwnedFd> {
         let lock = file::openat(self.dir.as_fd(), c"names.lock", LOCK, 0o600)?;
-        file::flock(lock.as_fd(), true)?;
+        file::flock(lock.as_fd(), true).map(|()| lock)
+    }
+
+    fn rename(&self, change: impl FnOnce(&mut BTreeMap<String, Digest>)) -> Result<()> {
+        let _lock = self.lock_names()?;
         let before = self.names();
         let mut names = before.clone();
         change(&mut names);
@@ -140,8 +147,8 @@ impl Store {
     /// The image that a name, or the beginning of an id, means.
     pub fn find(&self, word: &str) -> Result<Image> {
         let names = self.names();
-        let named = [word.to_owned(), format!("{word}:latest")].into_iter();
-        if let Some(id) = named.filter_map(|name| names.get(&name)).next()
+        let mut named = [word.to_owned(), format!("{word}:latest")].into_iter();
+        if let Some(id) = named.find_map(|name| names.get(&name))
             && let Some(image) = self.image(id)?
         {
             return Ok(image);
@@ -221,10 +228,14 @@ impl Store {
                 partial.iter().try_for_each(|name| remove::tree(self.layers.as_fd(), name))
             })?;
         }
-        let locks = others.iter().filter(|name| name.as_bytes().ends_with(b".lock"));
-        locks
-            .into_iter()
-            .try_for_each(|name| file::remove(self.layers.as_fd(), name, false).map(drop))
+        // Locks that nobody has, and what was to be said of a layer that never came.
+        let is_left = |name: &&CString| {
+            let text = name.to_string_lossy();
+            let layer = text.strip_suffix(".json").and_then(|hex| CString::new(hex).ok());
+            layer.map_or(text.contains('.'), |layer| !others.contains(&layer))
+        };
+        let mut left = others.iter().filter(is_left);
+        left.try_for_each(|name| file::remove(self.layers.as_fd(), name, false).map(drop))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod target;
 mod tests;
 pub mod user;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use caps::Capability;
@@ -64,8 +65,7 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
     let identity = accounts.find(flags.user.as_ref().or(user.as_ref()))?;
     let id = flags.name.as_ref().unwrap_or(&machine.id);
     let short = &id[..id.len().min(target::LONGEST_HOST_NAME)];
-    let image = target.image().map(|image| image.annotations().into_iter().collect());
-    let mut annotations = image.unwrap_or_default();
+    let mut annotations = target.image().map_or_else(HashMap::new, Image::annotations);
     overlay::annotate(&mut annotations, flags, target, maps.as_ref(), machine)?;
     let mut spec = Spec::default();
     spec.set_version(VERSION.into())

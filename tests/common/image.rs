@@ -52,8 +52,8 @@ pub fn tar(items: &[(&str, Item)]) -> Vec<u8> {
 }
 
 pub fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let hex: Vec<_> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
 }
 
 pub fn packed(bytes: &[u8], pack: Pack) -> (Vec<u8>, &'static str) {
@@ -61,7 +61,7 @@ pub fn packed(bytes: &[u8], pack: Pack) -> (Vec<u8>, &'static str) {
     match pack {
         Pack::Plain => (bytes.to_vec(), base),
         Pack::Gzip => {
-            let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
             gz.write_all(bytes).expect("gzip");
             (gz.finish().expect("gzip"), "application/vnd.oci.image.layer.v1.tar+gzip")
         }

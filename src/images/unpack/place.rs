@@ -19,8 +19,8 @@ use crate::error::{Result, ensure, unless};
 use crate::images::{How, Ids, Report, remove};
 use crate::sys::{entries, file};
 
-/// How many directories may be closed to their own owner, where that is a matter.
-const MOST_CLOSED: usize = 100_000;
+/// How long the names of directories that are closed to their own owner may be together.
+const MOST_CLOSED: usize = 16 << 20;
 
 /// A target that is being filled.
 pub struct Target<'a> {
@@ -32,13 +32,15 @@ pub struct Target<'a> {
     itself: Option<Member>,
     /// Directories that an ordinary user could put nothing into: their modes come last.
     closed: Vec<(Vec<u8>, u32)>,
+    /// How much memory these take.
+    held: usize,
 }
 
 impl<'a> Target<'a> {
     /// An empty directory.
     pub fn new(root: BorrowedFd<'a>, how: &'a How<'a>) -> Self {
         let (directories, meter) = (Directories::new(root), Meter::new(how.limits));
-        Self { root, how, directories, meter, itself: None, closed: Vec::new() }
+        Self { root, how, directories, meter, itself: None, closed: Vec::new(), held: 0 }
     }
 
     /// Places one member, whose content comes next in the stream.
@@ -63,7 +65,12 @@ impl<'a> Target<'a> {
             return self.link(&member, target, &directory, &name);
         }
         let at = self.directories.enter(&directory)?;
-        let Some(made) = make(at, &name, &member, self.how)? else {
+        let is_device = matches!(member.kind, Kind::Device(..));
+        let made = match self.how.ids {
+            Ids::OwnOnly if is_device => None,
+            _ => make(at, &name, &member, self.how)?,
+        };
+        let Some(made) = made else {
             self.meter.left(Left::Device, &member.name);
             return Ok(());
         };
@@ -87,8 +94,9 @@ impl<'a> Target<'a> {
     /// An ordinary user has to put the rest of the archive into the directory.
     fn stays_open(&mut self, member: &mut Member) -> Result<()> {
         if member.mode & 0o700 != 0o700 {
-            let many = || wrong("has more than 100000 directories that are closed to their owner");
-            ensure(self.closed.len() < MOST_CLOSED, many)?;
+            self.held += member.name.len() + size_of::<(Vec<u8>, u32)>();
+            let many = || wrong("too many directories are closed to their own owner");
+            ensure(self.held <= MOST_CLOSED, many)?;
             self.closed.push((member.name.clone(), member.mode));
             member.mode |= 0o700;
         }

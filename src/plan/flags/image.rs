@@ -4,7 +4,7 @@
 //! container is made. So its words become those of the flags, which win over them, and none of
 //! its labels can become an annotation that jec itself heeds.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::path::PathBuf;
 
@@ -130,11 +130,11 @@ impl Image {
     }
 
     /// The layers, and what the image says that a spec has no word for (image-spec, conversion.md).
-    pub fn annotations(&self) -> BTreeMap<String, String> {
+    pub fn annotations(&self) -> HashMap<String, String> {
         let (says, config) = (self.says(), &self.config);
         let mut ports = says.exposed_ports().clone().unwrap_or_default();
         ports.sort();
-        let mut all = BTreeMap::new();
+        let mut all = HashMap::new();
         for (name, value) in [
             ("os", Some(config.os().to_string())),
             ("architecture", Some(config.architecture().to_string())),
