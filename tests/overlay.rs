@@ -149,3 +149,109 @@ fn what_makes_no_sense_is_refused_with_the_way_out() {
     ran.fails(1, &["--keep=DIR: the container is made from a bundle", "edit its config.json"]);
     world.assert_clean();
 }
+
+/// What the container of the next tests does: a file more, one less, another content, another
+/// mode, a directory replaced by one of the same name, a link.
+const CHANGES: &str = "echo new >/etc/new; rm /etc/group; echo x >>/etc/hosts; chmod 700 /etc/passwd; \
+    rm -r /usr; mkdir /usr; touch /usr/mine; ln -s mine /usr/link; touch -d @1000 /usr /usr/mine; \
+    echo y >/tmp/in-the-root; ";
+
+const EXPECTED: [&str; 9] = [
+    "C /etc",
+    "D /etc/group",
+    "C /etc/hosts",
+    "A /etc/new",
+    "C /etc/passwd",
+    "C /usr",
+    "D /usr/bin",
+    "A /usr/link",
+    "A /usr/mine",
+];
+
+fn lines(text: &str) -> Vec<&str> {
+    // Whatever else the root got: mount points that it did not have.
+    text.lines().filter(|line| line.contains(" /etc") || line.contains(" /usr")).collect()
+}
+
+#[test]
+fn a_running_container_is_compared_with_its_layers() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
+    let world = World::new();
+    let (id, root) = (world.id("c"), text(&world.rootfs()));
+    let line = CHANGES.to_owned() + "touch /etc/done; rm /etc/done; exec sleep 1000";
+    let _held = world.hold(&["--name", &id, "--overlay", &root, "sh", "-c", &line]);
+    let diff = |words: &[&str]| {
+        let mut command = world.jec();
+        command.args(["image", "diff", &id]).args(words);
+        common::Ran::of(command)
+    };
+    common::until("all is changed", || diff(&[]).out.contains("A /tmp/in-the-root"));
+    let ran = diff(&[]).ok();
+    let expected: Vec<_> = EXPECTED.into_iter().chain(["D /usr/sbin"]).collect();
+    assert_eq!(lines(&ran.out), expected);
+    assert!(!ran.out.contains("/proc/") && !ran.out.contains("/dev/"), "{}", ran.out);
+    let json: Value = serde_json::from_str(&diff(&["--json"]).ok().out).unwrap();
+    assert!(
+        json.as_array().unwrap().contains(&serde_json::json!({"change": "D", "path": "etc/group"}))
+    );
+}
+
+#[test]
+fn what_was_kept_is_shown_after_the_end_and_becomes_a_layer_with_the_same_digest_each_time() {
+    if !common::has_overlay() {
+        skip!("{}", common::NO_OVERLAY);
+    }
+    let world = World::new();
+    let root = text(&world.rootfs());
+    let mut digests = Vec::new();
+    for at in ["a", "b"] {
+        let (id, file) = (world.id(at), text(&world.path(&format!("{at}.tar"))));
+        let keep = format!("--keep={}", world.path(at).display());
+        let line = CHANGES.to_owned()
+            + "for f in /etc/* /etc /tmp /tmp/* / /root; do \
+            touch -d @2000 $f; done; touch -h -d @3000 /usr/link";
+        world.run(&["--name", &id, &keep, &root, "sh", "-c", &line]).ok();
+        let jec = |words: &[&str]| {
+            let mut command = world.jec();
+            command.arg("image").args(words);
+            common::Ran::of(command)
+        };
+        let ran = jec(&["diff", &id]).ok();
+        for line in EXPECTED {
+            assert!(ran.out.lines().any(|found| found == line), "{line}: {}", ran.out);
+        }
+        digests.push(jec(&["commit", &id, "--layer", &file]).ok().out);
+        jec(&["commit", &id, "--layer", &file]).fails(1, &[".tar", "File exists"]);
+        let sum = common::bundle::sh(&format!("sha256sum {file}")).ok().out;
+        assert!(digests[0].starts_with("sha256:"), "{digests:?}");
+        assert_eq!(digests.last().unwrap()[7..71], sum[..64]);
+        let list = common::bundle::sh(&format!("tar -tf {file}")).ok().out;
+        for name in ["etc/.wh.group", "etc/new", "usr/.wh.bin", "usr/mine", "usr/link"] {
+            assert!(list.lines().any(|line| line == name), "{name}: {list}");
+        }
+        assert!(world.jec().args(["delete", &id]).status().unwrap().success());
+    }
+    assert_eq!(digests[0], digests[1], "same content, same digest");
+}
+
+#[test]
+fn a_container_without_an_overlay_or_without_its_changes_has_nothing_to_compare() {
+    let world = World::new();
+    let (id, root) = (world.id("n"), text(&world.rootfs()));
+    world.run(&["--keep", "--name", &id, &root, "true"]).ok();
+    let diff = |id: &str| {
+        let mut command = world.jec();
+        command.args(["image", "diff", id]);
+        common::Ran::of(command)
+    };
+    diff(&id).fails(1, &["no overlay", "--overlay"]);
+    diff("nobody").fails(1, &["nobody"]);
+    assert!(world.jec().args(["delete", &id]).status().unwrap().success());
+    if common::has_overlay() {
+        world.run(&["--keep", "--name", &id, "--overlay", &root, "true"]).ok();
+        diff(&id).fails(1, &["in memory", "--keep=DIR"]);
+        assert!(world.jec().args(["delete", &id]).status().unwrap().success());
+    }
+}

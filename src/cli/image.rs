@@ -37,6 +37,10 @@ pub enum ImageCommand {
     Import(ImportArgs),
     /// Remove images, and the layers that no other image has
     Rm(RemoveArgs),
+    /// Show what a container has changed: A is new, C another, D gone
+    Diff(super::ChangesArgs),
+    /// Make a layer of what a container has changed; the same changes make the same bytes
+    Commit(super::CommitArgs),
     /// Remove all images without a name, and the layers that no image has
     Prune,
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::open_proc;
 use super::state::print;
+use super::{image_changes, open_proc};
 use crate::cli::{Global, ImageArgs, ImageCommand, ImageNameArgs, ImportArgs};
 use crate::error::{Error, Failure, Result};
 use crate::images::image::Image;
@@ -17,6 +17,11 @@ use crate::state::States;
 
 /// Lists, shows, adds, removes.
 pub fn run(global: &Global, args: &ImageArgs) -> Result<u8, Failure> {
+    match &args.command {
+        Some(ImageCommand::Diff(args)) => return image_changes::diff(global, args),
+        Some(ImageCommand::Commit(args)) => return image_changes::commit(global, args),
+        _ => {}
+    }
     let store = Store::open()?;
     match &args.command {
         None => list(&store, args.json),
@@ -25,6 +30,7 @@ pub fn run(global: &Global, args: &ImageArgs) -> Result<u8, Failure> {
         Some(ImageCommand::Tree(args)) => layers(&store, args).map_err(Into::into),
         Some(ImageCommand::Import(args)) => add(&store, args).map_err(Into::into),
         Some(ImageCommand::Rm(args)) => remove(global, &store, &args.names),
+        Some(ImageCommand::Diff(_) | ImageCommand::Commit(_)) => Ok(0),
         Some(ImageCommand::Prune) => prune(global, &store),
     }
 }

@@ -7,6 +7,7 @@ pub mod events;
 pub mod exec;
 pub mod features;
 pub mod image;
+pub mod image_changes;
 pub mod init;
 pub mod inspect;
 pub mod kill;

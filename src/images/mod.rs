@@ -6,7 +6,9 @@
 
 pub mod bar;
 pub mod blobs;
+pub mod changes;
 pub mod choose;
+pub mod commit;
 pub mod digest;
 pub mod image;
 pub mod import;

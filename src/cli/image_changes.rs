@@ -1,0 +1,27 @@
+//! The arguments of `jec image diff` and `jec image commit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `jec image diff`
+#[derive(Debug, Args)]
+pub struct ChangesArgs {
+    /// The container: it runs, or its changes were kept (jec run --keep=DIR)
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `jec image commit`
+#[derive(Debug, Args)]
+pub struct CommitArgs {
+    /// The container: it runs, or its changes were kept (jec run --keep=DIR)
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Write the layer, a tar archive, into this new file
+    #[arg(long, value_name = "FILE")]
+    pub layer: PathBuf,
+}
