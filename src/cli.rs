@@ -12,6 +12,7 @@ mod image_changes;
 mod images;
 mod later;
 mod look;
+mod making;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use image_changes::{ChangesArgs, CommitArgs};
 pub use images::UnpackArgs;
 pub use later::Later;
 pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
+pub use making::{BeginArgs, EndsArgs, MakingArgs};
 
 use crate::microscope::tour::TourArgs;
 use crate::skip::{self, Skipped};
@@ -207,54 +209,6 @@ impl RunArgs {
         self.container.changes = self.keep.clone().flatten();
         Ok(&mut self.container)
     }
-}
-
-/// What every command takes that makes a process.
-#[derive(Debug, Args)]
-pub struct BeginArgs {
-    /// Print each step and its system calls while they happen
-    #[arg(long)]
-    pub explain: bool,
-    /// Write each call, and what it changes in the kernel's state, to FILE as lines of JSON
-    #[arg(long, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
-    /// Let the program have N descriptors above 2 as well
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub preserve_fds: u32,
-}
-
-/// What `create` and `run` take beside the configuration.
-#[derive(Debug, Args)]
-pub struct MakingArgs {
-    /// What comes first.
-    #[command(flatten)]
-    pub begin: BeginArgs,
-    /// Take the container from DIR/config.json; TARGET is then its id [default: .]
-    #[arg(short, long, value_name = "DIR")]
-    pub bundle: Option<PathBuf>,
-    /// Where to tell of its process.
-    #[command(flatten)]
-    pub ends: EndsArgs,
-    /// Where the root of this machine is an initramfs: MS_MOVE and chroot instead of pivot_root
-    #[arg(long)]
-    pub no_pivot: bool,
-    /// Leave the container in the session keyring of the caller
-    #[arg(long)]
-    pub no_new_keyring: bool,
-}
-
-/// Where an engine wants to hear of a process that is made.
-#[derive(Debug, Args)]
-pub struct EndsArgs {
-    /// Write the number of the process into FILE
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
-    /// Send the master of its terminal to the unix socket PATH
-    #[arg(long, value_name = "PATH")]
-    pub console_socket: Option<PathBuf>,
-    /// Send a pidfd of it to the unix socket PATH
-    #[arg(long, value_name = "PATH")]
-    pub pidfd_socket: Option<PathBuf>,
 }
 
 /// `jec create`

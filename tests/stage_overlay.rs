@@ -126,15 +126,15 @@ fn two_containers_cannot_keep_their_changes_in_one_place_at_once() {
     });
     fs::create_dir(bundle.join("kept")).unwrap();
     let path = bundle.to_string_lossy().into_owned();
-    let held = world.hold(&["-b", &path, &world.id("one")]);
-    let ran = world.run(&["-b", &path, &world.id("two")]);
+    let held = world.hold(&["--bundle-overlay", "-b", &path, &world.id("one")]);
+    let ran = world.run(&["--bundle-overlay", "-b", &path, &world.id("two")]);
     let process = format!("process 1 is {}", held.pid);
     ran.fails(1, &["overlay (init)", "kept", "in use", &process]);
     drop(held);
     let config = bundle.join("config.json");
     let text = fs::read_to_string(&config).unwrap().replace("1000\"]", "0\"]");
     fs::write(&config, text).unwrap();
-    world.run(&["-b", &path, &world.id("two")]).ok();
+    world.run(&["--bundle-overlay", "-b", &path, &world.id("two")]).ok();
     world.assert_clean();
 }
 
@@ -147,7 +147,7 @@ fn of_many_at_once_exactly_one_gets_the_place() {
     let bundle = bundle(&world, "rootfs", "sleep 1", keep);
     fs::create_dir(bundle.join("kept")).unwrap();
     let path = bundle.to_string_lossy().into_owned();
-    let run = |name: String| world.run(&["-b", &path, &world.id(&name)]).code;
+    let run = |name: String| world.run(&["--bundle-overlay", "-b", &path, &world.id(&name)]).code;
     let codes: Vec<i32> = std::thread::scope(|scope| {
         let all: Vec<_> = (0..4).map(|at| scope.spawn(move || run(format!("n{at}")))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
@@ -240,7 +240,8 @@ fn the_root_is_a_private_mount_whose_propagation_the_configuration_can_change() 
             config["linux"]["rootfsPropagation"] = json!(word);
             sleeps(config);
         });
-        let held = world.hold(&["-b", &bundle.to_string_lossy(), &world.id("p")]);
+        let held =
+            world.hold(&["--bundle-overlay", "-b", &bundle.to_string_lossy(), &world.id("p")]);
         let root = mount_at(&mounts_of(held.pid), "/");
         assert_eq!(root.fstype, "overlay");
         assert!(if tags.is_empty() { root.tags.is_empty() } else { root.is(tags) }, "{root:?}");
@@ -257,7 +258,7 @@ fn without_pivot_root_it_is_an_overlay_as_well() {
     let world = World::new();
     let bundle = bundle(&world, "rootfs", "rm -r /usr; ls /", |_| {});
     let path = bundle.to_string_lossy().into_owned();
-    let ran = world.run(&["--no-pivot", "-b", &path, &world.id("n")]).ok();
+    let ran = world.run(&["--no-pivot", "--bundle-overlay", "-b", &path, &world.id("n")]).ok();
     assert!(!ran.out.contains("usr") && bundle.join("rootfs/usr").exists(), "{}", ran.out);
     world.assert_clean();
 }
@@ -270,7 +271,7 @@ fn a_further_process_sees_the_same_tree() {
     let world = World::new();
     let bundle = bundle(&world, "rootfs", "echo mine >/mine; exec sleep 1000", |_| {});
     let id = world.id("e");
-    let _held = world.hold(&["-b", &bundle.to_string_lossy(), &id]);
+    let _held = world.hold(&["--bundle-overlay", "-b", &bundle.to_string_lossy(), &id]);
     let exec = |words: &[&str]| {
         let mut command = world.jec();
         command.args(["exec", &id]).args(words);
@@ -307,6 +308,20 @@ fn a_copy_leaves_the_layer_alone_too_and_is_made_once_where_it_is_kept() {
     let ran = world.run_bundle(&bundle);
     assert!(ran.out.starts_with("jec\nmore\n"), "{ran:?}");
     assert_eq!(listing(&bundle.join("rootfs")), before);
+    world.assert_clean();
+}
+
+/// Podman copies an image's annotations into the bundle: with `/` for a layer, the image would be
+/// shown the host.
+#[test]
+fn an_image_cannot_choose_layers_by_an_annotation() {
+    let world = World::new();
+    let bundle = bundle(&world, "/", "cat /etc/shadow", |_| {}).to_string_lossy().into_owned();
+    let words = ["annotations.jec.overlay.lower", "from an image", "--bundle-overlay"];
+    world.run(&["-b", &bundle, &world.id("r")]).fails(1, &words);
+    let created = world.jec().args(["create", "-b", &bundle, &world.id("c")]).output().unwrap();
+    let said = String::from_utf8_lossy(&created.stderr);
+    assert!(!created.status.success() && said.contains(words[0]), "{said}");
     world.assert_clean();
 }
 

@@ -35,6 +35,7 @@ pub fn run(global: &Global, args: &CreateArgs) -> Outcome {
     let hierarchy = Hierarchy::look()?;
     let bundle = args.making.bundle.as_deref().unwrap_or(Path::new("."));
     let mut plan = Plan::from_bundle(&args.id, bundle)?;
+    args.making.refuse_layers(&plan)?;
     args.making.apply(&mut plan, proc.as_fd())?;
     check_terminal(&mut plan.process, true, &args.making.ends)?;
     let all = rows(&plan, &RESTING);
@@ -167,6 +168,15 @@ fn absolute(path: &Path) -> Result<String> {
 }
 
 impl MakingArgs {
+    /// Podman copies the annotations of an image into config.json, and layers are directories of
+    /// the host: an image must not choose them.
+    pub fn refuse_layers(&self, plan: &Plan) -> Result<()> {
+        let problem = "shows directories of the host inside, and an engine may have it from an \
+            image: if this bundle is your own, give --bundle-overlay";
+        let is_asked = plan.overlay.is_none() || self.bundle_overlay;
+        ensure(is_asked, || Error::config("annotations.jec.overlay.lower", problem))
+    }
+
     /// What an engine says on the command line because config.json has no word for it.
     pub fn apply(&self, plan: &mut Plan, proc: BorrowedFd) -> Result<()> {
         plan.grant_at_most(grantable(proc, plan.namespaces.has_user())?);

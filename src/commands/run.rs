@@ -75,7 +75,9 @@ pub fn plan(asked: Asked, hierarchy: &Hierarchy, proc: &Rc<OwnedFd>) -> Result<P
     let (container, making, detach) = asked;
     let target = Target::find(container, making.bundle.as_deref(), &working_directory()?)?;
     let mut plan = if let Target::Bundle { id, directory } = &target {
-        Plan::from_bundle(id, directory)?
+        let plan = Plan::from_bundle(id, directory)?;
+        making.refuse_layers(&plan)?;
+        plan
     } else {
         let machine = machine(container, hierarchy)?;
         let spec = flags::spec(container, &target, &machine)?;

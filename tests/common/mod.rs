@@ -188,10 +188,10 @@ impl World {
         bundle
     }
 
-    /// Runs the bundle to its end.
+    /// Runs the bundle to its end; its layers are our own.
     pub fn run_bundle(&self, bundle: &Path) -> Ran {
         let id = self.id("b");
-        self.run(&["--bundle", &bundle.to_string_lossy(), &id])
+        self.run(&["--bundle-overlay", "--bundle", &bundle.to_string_lossy(), &id])
     }
 
     /// A root of its own to spoil: a copy of the busybox root.
