@@ -12,7 +12,7 @@ examples! {
     memory_limit;
     mount_propagation: SYS_mount, argument 3 = libc::MS_SLAVE;
     no_new_privileges: SYS_fchmod;
-    overlay: SYS_unlink;
+    overlayfs: SYS_unlink;
     pid: SYS_mount, argument 3 = 0;
     pidfd: SYS_pidfd_send_signal;
     pivot: SYS_umount2;

@@ -387,8 +387,12 @@ fn who_is_traced_makes_the_same_calls_as_who_is_not() {
         let init = calls.iter().find(|call| call.args.contains("jec:[2:INIT]")).expect("init").pid;
         let own = calls.into_iter().filter(|call| call.pid == init && call.name != "brk");
         let own = own.map(|call| (call.name, call.result.starts_with("-1")));
-        // `fds` asks of each descriptor whether it is a directory, and who is traced has one more.
-        let own: Vec<_> = own.filter(|call| *call != ("openat".into(), true)).collect();
+        let mut own: Vec<_> = own.collect();
+        // `fds` asks of each descriptor that it has listed whether it is a directory, and who is
+        // traced has one more.
+        let listed = own.iter().rposition(|call| call.0 == "getdents64").expect("fds");
+        let asks = own.split_off(listed).into_iter().filter(|call| call.0 != "newfstatat");
+        own.extend(asks);
         let end = own.iter().position(|call| call.0 == "execve").expect("execve");
         own[..=end].to_vec()
     };

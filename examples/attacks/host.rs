@@ -212,8 +212,13 @@ impl Host {
         let own = std::env::current_exe()?;
         let is_another = ["--user", "--uidmap"].iter().any(|flag| attack.setting.contains(flag));
         let inside = if is_another { INSIDE.into() } else { own.to_string_lossy() };
+        // Somebody else has to reach the file as well, and jec may lie in a home.
+        let file = if is_another { self.path("attacker") } else { own.clone() };
+        if is_another && !file.exists() {
+            fs::copy(&own, &file)?;
+        }
         let mut spec = Command::new(&own);
-        spec.args(["spec", "--no-tty", "--volume", &format!("{}:{inside}:ro", own.display())]);
+        spec.args(["spec", "--no-tty", "--volume", &format!("{}:{inside}:ro", file.display())]);
         spec.args(self.told().iter().flat_map(|told| ["--env", told]));
         let words = attack.setting.split_whitespace().filter(|word| !word.starts_with('+'));
         let directory = self.directory.to_string_lossy();

@@ -67,7 +67,7 @@ pub struct ImageNameArgs {
 /// `jec image import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]
+    /// oci:DIR, oci-archive:FILE or docker-archive:FILE, where :TAG may follow
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// What to call it [default: its own name, or that of the file]

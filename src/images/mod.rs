@@ -1,7 +1,7 @@
 //! Root file systems from archives and images.
 //!
 //! Nothing of this runs when a container starts: it makes the trees that containers start from.
-//! An archive is written by somebody else, so that [`unpack`] trusts no name in it: everything is
+//! An archive is written by somebody else, so that [`unpack()`] trusts no name in it: everything is
 //! placed by descriptor, inside the target.
 
 pub mod bar;

@@ -1,7 +1,7 @@
 //! An archive becomes a tree.
 //!
-//! [`archive`] finds out what it is compressed with, [`stream`] reads ahead, [`member`] says what
-//! comes next and refuses what could be understood in two ways, [`place`] makes it. The tar crate
+//! `archive` finds out what it is compressed with, `stream` reads ahead, `member` says what
+//! comes next and refuses what could be understood in two ways, `place` makes it. The tar crate
 //! knows the header blocks; it is not asked to unpack, since it opens paths.
 
 mod advice;
