@@ -249,6 +249,9 @@ impl Host {
         new("tmpfs", "volume/below", None)?;
         new("cgroup", "agent", Some(&format!("none,name=jec-attack-{}", self.number))).ok();
         unshare(CloneFlags::CLONE_NEWIPC)?;
+        // A small one: all that a user has may hold 800 KiB (RLIMIT_MSGQUEUE), one of the usual
+        // size 80, and the kernel takes its time to take them back.
+        fs::write("/proc/sys/fs/mqueue/msg_default", "1")?;
         new("mqueue", "queues", None)?;
         File::create(self.path("queues").join(&self.secret))?;
         Ok(())
