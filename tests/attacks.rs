@@ -238,6 +238,20 @@ fn the_host_is_reached_without_pivot_root_alone() {
     world.assert_clean();
 }
 
+/// Without pivot-root the container's tree, which is made of /usr, lies over the host's.
+#[test]
+fn jec_may_be_installed_below_usr() {
+    if !is_root() {
+        skip!("only root may mount over a directory of /usr");
+    }
+    let mut command = Command::new("unshare");
+    let script =
+        "mount -t tmpfs jec /usr/local; cp \"$1\" /usr/local; /usr/local/jec attack chroot";
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(jec_path()).stdin(Stdio::null());
+    let ran = Ran::of(command).ok();
+    assert!(ran.out.contains("1 as predicted, 0 not, 0 skipped"), "{}", ran.out);
+}
+
 /// What an attack could leave behind on this machine.
 fn traces(temporary: &Path) -> Vec<String> {
     let entries = [temporary, Path::new("/run")].map(fs::read_dir).into_iter().flatten();

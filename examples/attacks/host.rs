@@ -211,10 +211,12 @@ impl Host {
     pub fn specify(&self, attack: &Attack) -> io::Result<Output> {
         let own = std::env::current_exe()?;
         let is_another = ["--user", "--uidmap"].iter().any(|flag| attack.setting.contains(flag));
-        let inside = if is_another { INSIDE.into() } else { own.to_string_lossy() };
-        // Somebody else has to reach the file as well, and jec may lie in a home.
-        let file = if is_another { self.path("attacker") } else { own.clone() };
-        if is_another && !file.exists() {
+        // Somebody else has to reach the file as well, and jec may lie in a home. And where nothing
+        // is pivoted the container's tree, which is made of /usr, lies over the host's.
+        let is_copied = is_another || own.starts_with("/usr");
+        let file = if is_copied { self.path("attacker") } else { own.clone() };
+        let inside = if is_another { INSIDE.into() } else { file.to_string_lossy() };
+        if is_copied && !file.exists() {
             fs::copy(&own, &file)?;
         }
         let mut spec = Command::new(&own);
