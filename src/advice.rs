@@ -70,7 +70,7 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("overlay", Errno::EOPNOTSUPP, "in a user namespace an overlay notes what is gone in attributes user.*, which this file system does not have; a tmpfs has them since Linux 6.6. --keep=DIR keeps the changes in DIR, which may be on a disk", "uname -r; findmnt -T DIR"),
     ("overlay", Errno::EPERM, "this kernel lets only root of the host mount an overlay (before Linux 5.11); --overlay=copy works on a copy instead", "uname -r"),
     ("overlay", Errno::ENODEV, "this kernel has no overlayfs, or has not loaded it; --overlay=copy works on a copy instead", "grep overlay /proc/filesystems; modprobe overlay"),
-    ("overlay", Errno::EINVAL, "the changes cannot be kept on this file system (another overlay, NFS, FAT), overlays are nested too deep, or there are more than 80 layers (Linux 6.8)", "the words in brackets are the kernel's; findmnt -T DIR; dmesg | tail"),
+    ("overlay", Errno::EINVAL, "the changes cannot be kept on this file system (another overlay, NFS, FAT), overlays are nested too deep, or there are more than 80 layers (before Linux 6.7)", "the words in brackets are the kernel's; findmnt -T DIR; dmesg | tail"),
     ("overlay", Errno::ENOENT, "a layer, or the directory that keeps the changes, does not exist", "ls -ld each path of the annotations jec.overlay"),
     ("overlay", Errno::EACCES, "root inside is another user outside, who may not search a directory on the way to a layer, or not write to what keeps the changes", "namei -l PATH: each directory needs x for that user"),
     ("overlay", Errno::ELOOP, "a layer lies inside another one, or the changes inside a layer", "grep jec.overlay config.json"),

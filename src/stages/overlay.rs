@@ -123,7 +123,7 @@ fn part(changes: BorrowedFd, name: &CStr, like: Option<BorrowedFd>) -> Result<Ow
     Ok(part)
 }
 
-/// All layers as one value; where they are too many for that, one by one (Linux 6.8).
+/// All layers as one value; where they are too many for that, one by one (Linux 6.7).
 fn lower_parameters(lower: &[OwnedFd]) -> Result<Vec<(CString, Option<CString>)>> {
     let names: Vec<_> = lower.iter().map(|layer| layer.as_raw_fd().to_string()).collect();
     let together = names.iter().fold(String::new(), |all, name| all + ":" + name);

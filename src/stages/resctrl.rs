@@ -7,7 +7,7 @@
 //! of them. What jec makes is written down first, so that `jec delete` removes
 //! that and nothing else; who is left in it goes to the root. Side: runtime.
 //! Without it: one container that reads much memory empties the caches of all.
-//! See flock(2); Linux, Documentation/filesystems/resctrl.rst; config-linux.md,
+//! See flock(2); Linux, Documentation/arch/x86/resctrl.rst; config-linux.md,
 //! "IntelRdt".
 
 #[cfg(test)]

@@ -37,9 +37,9 @@ const BARS: &[Bar] = &[
     Bar { what: "run, profile",        than: "runc",    goal: 1.0 / 10.0, guard: 0.22, measured: Measured::Time(Run, true) },
     Bar { what: "exec",                than: "crun",    goal: 1.0 / 2.0,  guard: 0.60, measured: Measured::Time(Exec, false) },
     Bar { what: "exec, profile",       than: "crun",    goal: 1.0 / 2.0,  guard: 0.60, measured: Measured::Time(Exec, true) },
-    // What lies beside the code that runs is mapped with it. Was below 1.0 until the learner's tools
-    // came into the same file (plan, inspect, tour, attack), and below 1.3 until images did.
-    Bar { what: "peak memory of run",  than: "crun",    goal: 2.0 / 3.0,  guard: 1.6,  measured: Measured::Peak(Run) },
+    // What lies beside the code that runs is mapped with it: when this fails, benches/order/run
+    // has to look again what that is.
+    Bar { what: "peak memory of run",  than: "crun",    goal: 2.0 / 3.0,  guard: 0.75, measured: Measured::Peak(Run) },
     Bar { what: "gain of 8 at once",   than: "crun",    goal: 1.0,        guard: 1.2,  measured: Measured::Scaling },
     Bar { what: "least memory.max",    than: "256 KiB", goal: 1.0,        guard: 9.0, measured: Measured::LeastMemory },
     Bar { what: "start of the 1000th", than: "the 1st", goal: 1.2,        guard: 1.5,  measured: Measured::Last },
