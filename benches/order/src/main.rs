@@ -2,10 +2,11 @@
 //!
 //!     order JEC MAP <commands
 //!
-//! Each line of standard input is a command, its words apart by blanks. It is executed one
-//! instruction at a time (ptrace(2)), and so is all that it forks, as long as
-//! that is JEC. MAP is what lld wrote when it linked JEC with `-Map --no-demangle`: it says which
-//! function lies at an address, and how that is called in a linker script.
+//! Each line of standard input is a command, its words apart by blanks; what only the later ones
+//! use comes behind what the first uses. A command is executed one instruction at a time
+//! (ptrace(2)), and so is all that it forks, as long as that is JEC. MAP is what lld wrote when it
+//! linked JEC with `-Map --no-demangle`: it says which function lies at an address, and how that
+//! is called in a linker script.
 #![cfg(target_arch = "x86_64")]
 
 mod map;
@@ -41,15 +42,17 @@ fn script() -> Result<String> {
     let [jec, map] =
         std::env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| usage())?;
     let functions = map::read(&map)?;
-    let mut used = BTreeSet::new();
+    let mut lines: Vec<String> = Vec::new();
     for line in stdin().lines() {
         let line = line?;
         let words: Vec<_> = line.split_whitespace().collect();
+        let mut used = BTreeSet::new();
         step::through(&jec, &words, &mut |address| {
             used.extend(map::find(&functions, address));
         })?;
+        used.retain(|pattern| !lines.contains(pattern));
+        lines.extend(used);
     }
-    let lines: Vec<_> = used.into_iter().collect();
     Ok(format!("{HEAD}    {}\n  }}\n}}\nINSERT BEFORE .text;\n", lines.join("\n    ")))
 }
 
