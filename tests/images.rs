@@ -402,7 +402,14 @@ fn a_layer_goes_with_the_last_image_that_has_it() {
     assert_eq!(images.layers(), 1, "the other image has the lower one");
     assert_eq!(images.jec(&["run", "image:other"]).ok().out, "other\n");
     images.jec(&["image", "rm", "second:2"]).fails(1, &["no image of this name"]);
+    images.jec(&["image", "import", &images.word("other"), "third"]).ok();
     images.jec(&["image", "rm", "other"]).ok();
+    assert_eq!(
+        images.jec(&["run", "image:third"]).ok().out,
+        "other\n",
+        "one name, without its tag"
+    );
+    images.jec(&["image", "rm", "third"]).ok();
     assert_eq!(images.layers(), 0);
     assert!(images.names("images/sha256").is_empty());
 }

@@ -194,9 +194,8 @@ fn remove(global: &Global, store: &Store, words: &[String]) -> Result<u8, Failur
     let used = in_use(global)?;
     for word in words {
         let image = store.find(word)?;
-        let by_name = store.names().contains_key(word);
-        if names(store, &image).len() > 1 && by_name {
-            store.forget_name(word)?;
+        if let Some(name) = store.named(word).filter(|_| names(store, &image).len() > 1) {
+            store.forget_name(&name)?;
             continue;
         }
         refuse_in_use(store, &image, &used)?;

@@ -122,6 +122,14 @@ impl Store {
         read(self.dir.as_fd(), c"names.json")
     }
 
+    /// The name that a word means, which may leave its tag out.
+    pub fn named(&self, word: &str) -> Option<String> {
+        let names = self.names();
+        [word.to_owned(), format!("{word}:latest")]
+            .into_iter()
+            .find(|name| names.contains_key(name))
+    }
+
     /// Gives an image a name; whoever had it loses it.
     pub fn name(&self, name: &str, id: &Digest) -> Result<()> {
         check_name(name)?;
@@ -146,10 +154,8 @@ impl Store {
 
     /// The image that a name, or the beginning of an id, means.
     pub fn find(&self, word: &str) -> Result<Image> {
-        let names = self.names();
-        let mut named = [word.to_owned(), format!("{word}:latest")].into_iter();
-        if let Some(id) = named.find_map(|name| names.get(&name))
-            && let Some(image) = self.image(id)?
+        if let Some(id) = self.named(word).and_then(|name| self.names().remove(&name))
+            && let Some(image) = self.image(&id)?
         {
             return Ok(image);
         }
