@@ -68,8 +68,7 @@ impl Meter {
         let much = || {
             let problem =
                 "the archive is longer than the {} bytes that it may have; --max-size SIZE";
-            let problem = problem.replace("{}", &limits.bytes.to_string());
-            member::at(&member.name, &wrong(problem + " sets another limit"))
+            wrong(problem.replace("{}", &limits.bytes.to_string()) + " sets another limit")
         };
         ensure(self.bytes <= limits.bytes && holes <= limits.bytes, much)
     }
