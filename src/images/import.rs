@@ -38,7 +38,13 @@ pub fn import(
     source: &Source,
     name: Option<&str>,
 ) -> Result<(Image, Option<String>)> {
-    let found = find(source)?;
+    let mut found = find(source)?;
+    found.name = name.map(str::to_owned).or(found.name);
+    put(store, found)
+}
+
+/// Puts what was found into the store: the layers that it has not, then the image, then the name.
+pub fn put(store: &Store, found: Found) -> Result<(Image, Option<String>)> {
     let missing = missing(store, &found)?;
     if !missing.is_empty() {
         let user_xattr =
@@ -56,11 +62,10 @@ pub fn import(
         }
     }
     store.add(&found.image)?;
-    let name = name.map(str::to_owned).or(found.name);
-    if let Some(name) = &name {
+    if let Some(name) = &found.name {
         store.name(name, &found.image.id)?;
     }
-    Ok((found.image, name))
+    Ok((found.image, found.name))
 }
 
 /// The layers that the store has not, each once.

@@ -28,18 +28,19 @@ pub fn as_mapped_root<T>(work: impl FnOnce(Ids) -> Result<T>) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
 {
-    if credentials::geteuid() == 0 {
-        return work(Ids::Keep);
-    }
     match maps()? {
         Some(maps) => in_namespace(&maps, || work(Ids::Keep)),
+        None if credentials::geteuid() == 0 => work(Ids::Keep),
         None => work(Ids::OwnOnly),
     }
 }
 
-/// What `jec run` without flags would map; none without ranges of ids, or newuidmap.
-fn maps() -> Result<Option<IdMaps>> {
+/// What `jec run` of an ordinary user maps without flags; none without ranges of ids, or newuidmap.
+pub fn maps() -> Result<Option<IdMaps>> {
     let (uid, gid) = (credentials::geteuid(), credentials::getegid());
+    if uid == 0 {
+        return Ok(None);
+    }
     let mut machine = Machine { uid, gid, environment: environment(), ..Machine::default() };
     machine.look_at_ids(false)?;
     ids::user_ranges(&machine)

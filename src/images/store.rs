@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -62,6 +63,14 @@ impl Store {
     /// Where a layer is, or will be.
     pub fn layer(&self, layer: &Digest) -> PathBuf {
         self.path.join("layers/sha256").join(layer.hex())
+    }
+
+    /// A file for a while, which nobody else sees: it goes with its descriptor.
+    pub fn unnamed(&self) -> Result<File> {
+        let name = CString::new(format!("{}.partial", std::process::id()))?;
+        let new = file::openat(self.layers.as_fd(), &name, LOCK | OFlag::O_TRUNC, 0o600)?;
+        file::unlinkat(self.layers.as_fd(), &name, false)?;
+        Ok(File::from(new))
     }
 
     /// A directory with nothing in it, for the root that a stack of layers will cover.
@@ -292,7 +301,8 @@ fn check_owner(path: &Path, dir: &OwnedFd) -> Result<()> {
     })
 }
 
-fn check_name(name: &str) -> Result<()> {
+/// A name that an image can have.
+pub fn check_name(name: &str) -> Result<()> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._/:@-".contains(&byte);
     let is_name = (1..=LONGEST).contains(&name.len())
         && name.bytes().all(letter)

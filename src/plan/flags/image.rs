@@ -16,10 +16,11 @@ use super::environment::{Variable, variable};
 use super::mounts::destination;
 use super::user::{Accounts, UserFlag, read_found, user_flag};
 use crate::error::{Error, Result, ensure};
+use crate::images::digest::Digest;
 use crate::images::import;
 use crate::images::merged;
 use crate::images::store::Store;
-use crate::plan::config::overlay::LOWER;
+use crate::plan::config::overlay::{IMAGE, LOWER};
 use crate::sys::credentials;
 
 /// Labels and annotations of this beginning are jec's own words.
@@ -34,6 +35,7 @@ pub struct Image {
     pub root: PathBuf,
     /// The layers, the topmost first.
     layers: Vec<PathBuf>,
+    id: Digest,
     /// What the image says.
     config: ImageConfiguration,
     /// The store belongs to root of this machine.
@@ -51,8 +53,8 @@ impl Image {
             layers.push(store.empty());
         }
         let is_roots = credentials::geteuid() == 0;
-        let (word, root, config) = (word.into(), store.empty(), image.config);
-        Ok(Self { word, root, layers, config, is_roots })
+        let (word, root, id, config) = (word.into(), store.empty(), image.id, image.config);
+        Ok(Self { word, root, layers, id, config, is_roots })
     }
 
     fn says(&self) -> Config {
@@ -151,6 +153,7 @@ impl Image {
         all.extend(labels.into_iter().filter(|(name, _)| theirs(name)));
         let layers: Vec<_> = self.layers.iter().map(|path| path.to_string_lossy()).collect();
         all.insert(LOWER.into(), layers.join(":"));
+        all.insert(IMAGE.into(), self.id.to_string());
         all
     }
 }
