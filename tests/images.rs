@@ -182,6 +182,55 @@ fn flags_win_over_the_image() {
 }
 
 #[test]
+fn another_entrypoint_comes_without_the_words_of_the_images_own() {
+    let images = Images::new();
+    images.made("box");
+    let word = images.word("box");
+    let args = |words: &[&str]| {
+        let spec = images.jec(&[&["spec"], words].concat()).ok().out;
+        serde_json::from_str::<Value>(&spec).expect("JSON")["process"]["args"].clone()
+    };
+    for (words, expected) in [
+        (&["--entrypoint", "/bin/ls", &*word][..], json!(["/bin/ls"])),
+        (&["--entrypoint", "/bin/ls", &word, "--", "-l", "/"], json!(["/bin/ls", "-l", "/"])),
+        (&["--entrypoint", "", &word, "id"], json!(["id"])),
+        (&["--entrypoint=", &word], json!(["/bin/sh"])),
+        (&["--init", "--entrypoint", "id", &word], json!(["/dev/init", "init", "--", "id"])),
+    ] {
+        assert_eq!(args(words), expected, "{words:?}");
+    }
+    let ran = images.jec(&["run", "--entrypoint", "cat", &word, "was-a-directory", "/etc/passwd"]);
+    assert!(ran.code != 0 && ran.out.contains("root:x:0:0"), "{ran:?}");
+    let root = images.0.rootfs();
+    let refused = ["--entrypoint: only an image has one", "behind TARGET"];
+    let words = ["run", "--entrypoint", "id", &*root.to_string_lossy(), "id"];
+    images.jec(&words).fails(1, &refused);
+    images.jec(&["run", "--entrypoint", "id", "--", "id"]).fails(1, &refused);
+    let bundle = images.0.bundle("overlay", common::for_me);
+    let words = ["run", "--entrypoint", "id", "-b", &*bundle.to_string_lossy(), "entry"];
+    images.jec(&words).fails(1, &["--entrypoint: the container is made from a bundle"]);
+}
+
+#[test]
+fn other_ids_than_those_of_the_layers_are_refused() {
+    let images = Images::new();
+    images.made("box");
+    let word = images.word("box");
+    let refused = ["--userns, --uidmap", "belong to", "leave the flag out"];
+    let run = |flags: &[&str]| images.jec(&[&["run"], flags, &[&*word, "id -u"]].concat());
+    if common::is_root() {
+        run(&["--uidmap", "0:100000:65536"]).fails(1, &refused);
+        run(&["--userns", "single"]).fails(1, &refused);
+    } else {
+        let Ok(Some(maps)) = jec::images::mapped::maps() else { skip!("no ids are lent here") };
+        run(&["--userns", "single"]).fails(1, &refused);
+        run(&["--uidmap", &format!("0:{}:1000", maps.uids[1].host)]).fails(1, &refused);
+        run(&["--userns", "auto"]).ok();
+    }
+    run(&[]).ok();
+}
+
+#[test]
 fn an_archive_is_the_same_image_as_the_directory() {
     let images = Images::new();
     let layout = images.made("box");
