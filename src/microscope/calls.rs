@@ -91,6 +91,7 @@ const CALLS: &[(&str, &str)] = &[
     ("socket", "domain type protocol"),
     ("socketpair", "domain type"),
     ("symlinkat", "target newdirfd linkpath"),
+    ("syncfs", "fd"),
     ("umask", "mask"),
     ("umount2", "target flags"),
     ("uname", ""),
