@@ -432,6 +432,70 @@ fn a_killed_import_leaves_nothing_that_counts_as_whole() {
 }
 
 #[test]
+fn an_import_that_is_asked_to_end_leaves_nothing() {
+    let images = Images::new();
+    let layout = images.layout("box");
+    // Layers that take a while: many small files.
+    let layer = |at: usize| {
+        let names: Vec<_> = (0..3000).map(|file| format!("d{at}/{}/{file}", file / 50)).collect();
+        let items: Vec<_> = names.iter().map(|name| (&**name, Item::File(&[7; 600]))).collect();
+        (tar(&items), Pack::Gzip)
+    };
+    let layers: Vec<_> = (0..3).map(layer).collect();
+    layout.index(&[layout.image(&layers, &json!({}), |_, _| {})]);
+    let mut ended = 0;
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let words = ["image", "import", &*images.word("box")];
+        let mut command = images.command(&words);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("jec");
+        let is_partial = |name: &String| name.ends_with(".partial");
+        common::until("it has begun, or ended", || {
+            images.names("layers/sha256").iter().any(is_partial)
+                || child.try_wait().is_ok_and(|ended| ended.is_some())
+        });
+        let kill = ["-s", signal, &child.id().to_string()];
+        Command::new("kill").args(kill).status().expect("kill");
+        let status = child.wait().expect("ended");
+        ended += usize::from(status.code() == Some(code));
+        assert!(status.success() || status.code() == Some(code), "{status}");
+        if !status.success() {
+            assert_eq!(images.names("layers/sha256"), BTreeSet::new(), "{signal}");
+        }
+        images.jec(&["image", "rm", "box"]);
+    }
+    assert!(ended > 0, "both imports were faster than their signals");
+    assert_eq!(images.jec(&["image", "import", &images.word("box")]).code, 0);
+    assert_eq!(images.layers(), 3);
+}
+
+#[test]
+fn a_power_cut_finds_layers_on_the_disk_before_they_have_their_names() {
+    if !common::has_program("strace") || !common::is_root() {
+        skip!("it takes root and strace to see the order of the calls");
+    }
+    let images = Images::new();
+    images.made("box");
+    let mut command = Command::new("strace");
+    let told = images.0.path("told");
+    command
+        .args(["-f", "-s", "200", "-e", "trace=renameat,renameat2,syncfs,fsync,pwrite64", "-o"])
+        .arg(&told);
+    command.arg(common::jec_path()).args(["image", "import", &images.word("box")]);
+    command.env("XDG_DATA_HOME", images.0.path("data"));
+    Ran::of(command).ok();
+    let told = fs::read_to_string(told).expect("the calls");
+    let told: Vec<&str> = told.lines().collect();
+    let first = |word: &str| told.iter().position(|line| line.contains(word)).expect(word);
+    let last = |word: &str| told.iter().rposition(|line| line.contains(word)).expect(word);
+    let synced = first("syncfs(");
+    assert!(told[synced].ends_with("= 0"), "{told:#?}");
+    assert!(last("pwrite64(") < synced && synced < first(".partial\""), "{told:#?}");
+    // And the names, before the image that needs them has its own.
+    assert!(told[last(".partial\"") + 1].contains("fsync("), "{told:#?}");
+    assert!(last(".partial\"") < first("names.json"), "{told:#?}");
+}
+
+#[test]
 fn a_layer_goes_with_the_last_image_that_has_it() {
     let images = Images::new();
     images.made("box");

@@ -17,11 +17,12 @@ use nix::fcntl::OFlag;
 use super::bar::Bar;
 use super::digest::Checked;
 use super::image::{Image, Layer};
+use super::mapped::until_a_signal;
 use super::read::{Found, Packed, find};
 use super::source::{STORED, Source};
 use super::store::{Store, Unpacked};
 use super::unpack::archive;
-use super::{How, Ids, Limits, Report, Whiteouts, as_mapped_root, remove, unpack};
+use super::{How, Ids, Limits, Report, Whiteouts, remove, unpack};
 use crate::error::{Error, Result, ensure};
 use crate::log;
 use crate::state::files::replace;
@@ -57,7 +58,8 @@ pub fn put(store: &Store, found: Found) -> Result<(Image, Option<String>)> {
         let user_xattr =
             !credentials::in_the_initial_user_namespace()? || credentials::geteuid() != 0;
         let how = |ids| (ids, Whiteouts::Overlay { user_xattr });
-        let skipped = as_mapped_root(|ids| all(store, &found, &missing, how(ids)))?;
+        let skipped =
+            until_a_signal(|ids| all(store, &found, &missing, how(ids)), || store.clean())?;
         for line in &skipped {
             log::warn(line);
         }

@@ -53,11 +53,15 @@ impl Store {
         let images = directory::open(dir.as_fd(), c"images/sha256")?;
         let lock = file::openat(dir.as_fd(), c"lock", LOCK, 0o600)?;
         let store = Self { path, dir, layers, images, lock };
-        if unless(&[Errno::EWOULDBLOCK], file::flock(store.lock.as_fd(), false))?.is_some() {
-            store.sweep()?;
+        store.clean().map(|()| store)
+    }
+
+    /// Removes what killed ones have left, if nobody else is in the store.
+    pub fn clean(&self) -> Result<()> {
+        if unless(&[Errno::EWOULDBLOCK], file::flock(self.lock.as_fd(), false))?.is_some() {
+            self.sweep()?;
         }
-        layers::share(store.lock.as_fd())?;
-        Ok(store)
+        layers::share(self.lock.as_fd())
     }
 
     /// Where a layer is, or will be.
