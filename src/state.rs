@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result, unless};
 use crate::log;
-use crate::plan::Plan;
+use crate::plan::{IdMaps, Plan};
 use crate::sys::process::{Child, pidfd_open};
 use crate::sys::{credentials, directory, file};
 use files::{NEW, boot_id, check_owner, default_root, empty, make, read, replace, start_time};
@@ -66,6 +66,8 @@ pub struct Intent {
     pub rootfs: String,
     /// Groups of resctrl that are made for it, below its root, in their order.
     pub groups: Vec<String>,
+    /// The maps of its user namespace, if it has one.
+    pub ids: IdMaps,
 }
 
 impl Intent {
@@ -161,6 +163,7 @@ impl States {
             cgroup,
             boot: boot_id(self.proc.as_fd())?,
             pid_file,
+            ids: plan.namespaces.ids.clone(),
             created: log::now(),
             rootfs: plan.root.path.to_string_lossy().into_owned(),
             ..Intent::default()

@@ -182,6 +182,55 @@ fn flags_win_over_the_image() {
 }
 
 #[test]
+fn another_entrypoint_comes_without_the_words_of_the_images_own() {
+    let images = Images::new();
+    images.made("box");
+    let word = images.word("box");
+    let args = |words: &[&str]| {
+        let spec = images.jec(&[&["spec"], words].concat()).ok().out;
+        serde_json::from_str::<Value>(&spec).expect("JSON")["process"]["args"].clone()
+    };
+    for (words, expected) in [
+        (&["--entrypoint", "/bin/ls", &*word][..], json!(["/bin/ls"])),
+        (&["--entrypoint", "/bin/ls", &word, "--", "-l", "/"], json!(["/bin/ls", "-l", "/"])),
+        (&["--entrypoint", "", &word, "id"], json!(["id"])),
+        (&["--entrypoint=", &word], json!(["/bin/sh"])),
+        (&["--init", "--entrypoint", "id", &word], json!(["/dev/init", "init", "--", "id"])),
+    ] {
+        assert_eq!(args(words), expected, "{words:?}");
+    }
+    let ran = images.jec(&["run", "--entrypoint", "cat", &word, "was-a-directory", "/etc/passwd"]);
+    assert!(ran.code != 0 && ran.out.contains("root:x:0:0"), "{ran:?}");
+    let root = images.0.rootfs();
+    let refused = ["--entrypoint: only an image has one", "behind TARGET"];
+    let words = ["run", "--entrypoint", "id", &*root.to_string_lossy(), "id"];
+    images.jec(&words).fails(1, &refused);
+    images.jec(&["run", "--entrypoint", "id", "--", "id"]).fails(1, &refused);
+    let bundle = images.0.bundle("overlay", common::for_me);
+    let words = ["run", "--entrypoint", "id", "-b", &*bundle.to_string_lossy(), "entry"];
+    images.jec(&words).fails(1, &["--entrypoint: the container is made from a bundle"]);
+}
+
+#[test]
+fn other_ids_than_those_of_the_layers_are_refused() {
+    let images = Images::new();
+    images.made("box");
+    let word = images.word("box");
+    let refused = ["--userns, --uidmap", "belong to", "leave the flag out"];
+    let run = |flags: &[&str]| images.jec(&[&["run"], flags, &[&*word, "id -u"]].concat());
+    if common::is_root() {
+        run(&["--uidmap", "0:100000:65536"]).fails(1, &refused);
+        run(&["--userns", "single"]).fails(1, &refused);
+    } else {
+        let Ok(Some(maps)) = jec::images::mapped::maps() else { skip!("no ids are lent here") };
+        run(&["--userns", "single"]).fails(1, &refused);
+        run(&["--uidmap", &format!("0:{}:1000", maps.uids[1].host)]).fails(1, &refused);
+        run(&["--userns", "auto"]).ok();
+    }
+    run(&[]).ok();
+}
+
+#[test]
 fn an_archive_is_the_same_image_as_the_directory() {
     let images = Images::new();
     let layout = images.made("box");
@@ -383,6 +432,70 @@ fn a_killed_import_leaves_nothing_that_counts_as_whole() {
 }
 
 #[test]
+fn an_import_that_is_asked_to_end_leaves_nothing() {
+    let images = Images::new();
+    let layout = images.layout("box");
+    // Layers that take a while: many small files.
+    let layer = |at: usize| {
+        let names: Vec<_> = (0..3000).map(|file| format!("d{at}/{}/{file}", file / 50)).collect();
+        let items: Vec<_> = names.iter().map(|name| (&**name, Item::File(&[7; 600]))).collect();
+        (tar(&items), Pack::Gzip)
+    };
+    let layers: Vec<_> = (0..3).map(layer).collect();
+    layout.index(&[layout.image(&layers, &json!({}), |_, _| {})]);
+    let mut ended = 0;
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let words = ["image", "import", &*images.word("box")];
+        let mut command = images.command(&words);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("jec");
+        let is_partial = |name: &String| name.ends_with(".partial");
+        common::until("it has begun, or ended", || {
+            images.names("layers/sha256").iter().any(is_partial)
+                || child.try_wait().is_ok_and(|ended| ended.is_some())
+        });
+        let kill = ["-s", signal, &child.id().to_string()];
+        Command::new("kill").args(kill).status().expect("kill");
+        let status = child.wait().expect("ended");
+        ended += usize::from(status.code() == Some(code));
+        assert!(status.success() || status.code() == Some(code), "{status}");
+        if !status.success() {
+            assert_eq!(images.names("layers/sha256"), BTreeSet::new(), "{signal}");
+        }
+        images.jec(&["image", "rm", "box"]);
+    }
+    assert!(ended > 0, "both imports were faster than their signals");
+    assert_eq!(images.jec(&["image", "import", &images.word("box")]).code, 0);
+    assert_eq!(images.layers(), 3);
+}
+
+#[test]
+fn a_power_cut_finds_layers_on_the_disk_before_they_have_their_names() {
+    if !common::has_program("strace") || !common::is_root() {
+        skip!("it takes root and strace to see the order of the calls");
+    }
+    let images = Images::new();
+    images.made("box");
+    let mut command = Command::new("strace");
+    let told = images.0.path("told");
+    command
+        .args(["-f", "-s", "200", "-e", "trace=renameat,renameat2,syncfs,fsync,pwrite64", "-o"])
+        .arg(&told);
+    command.arg(common::jec_path()).args(["image", "import", &images.word("box")]);
+    command.env("XDG_DATA_HOME", images.0.path("data"));
+    Ran::of(command).ok();
+    let told = fs::read_to_string(told).expect("the calls");
+    let told: Vec<&str> = told.lines().collect();
+    let first = |word: &str| told.iter().position(|line| line.contains(word)).expect(word);
+    let last = |word: &str| told.iter().rposition(|line| line.contains(word)).expect(word);
+    let synced = first("syncfs(");
+    assert!(told[synced].ends_with("= 0"), "{told:#?}");
+    assert!(last("pwrite64(") < synced && synced < first(".partial\""), "{told:#?}");
+    // And the names, before the image that needs them has its own.
+    assert!(told[last(".partial\"") + 1].contains("fsync("), "{told:#?}");
+    assert!(last(".partial\"") < first("names.json"), "{told:#?}");
+}
+
+#[test]
 fn a_layer_goes_with_the_last_image_that_has_it() {
     let images = Images::new();
     images.made("box");
@@ -537,4 +650,154 @@ fn real_tools_write_images_that_run() {
         let ran = images.jec(&["run", &word, "cat /umoci; ls /old"]);
         assert!(ran.out == "umoci\n" && ran.err.contains("/old: No such"), "{word}: {ran:?}");
     }
+}
+
+/// Runs a line in a container whose changes are kept, under this id.
+fn change(images: &Images, id: &str, before: &[&str], line: &str) {
+    let keep = format!("--keep={}", images.0.path(id).display());
+    let words = [&["run", "--name", id, &keep][..], before, &[line]].concat();
+    images.jec(&words).ok();
+}
+
+#[test]
+fn what_a_container_changed_becomes_an_image_that_runs() {
+    let images = Images::new();
+    images.made("box");
+    let line = "echo new >/new; rm /d/high; chown 1000:7 /both/high; chmod 4755 /both/high; \
+        ln -s new /link; sleep 1; for f in /new /d /both /both/high /work /; do touch -d @2000 $f; done; \
+        touch -h -d @2000 /link";
+    let mut ids = Vec::new();
+    for at in ["one", "two"] {
+        let id = images.0.id(at);
+        change(&images, &id, &["-u", "0", &images.word("box")], line);
+        ids.push(images.jec(&["image", "commit", &id, "mine:1"]).ok().out);
+        let file = images.0.path(&format!("{at}.tar"));
+        let words = ["image", "commit", &id, "--layer", &file.to_string_lossy()];
+        let digest = images.jec(&words).ok().out;
+        let show = images.jec(&["image", "show", "--json", "mine:1"]).ok().out;
+        let show: Value = serde_json::from_str(&show).expect("JSON");
+        assert_eq!(show["layers"][2]["diffId"], digest.trim(), "the file has the same layer");
+        assert_eq!(show["config"]["rootfs"]["diff_ids"][2], digest.trim());
+        assert_eq!(show["config"]["history"][2]["created_by"], "jec image commit");
+        assert_eq!(show["config"]["config"]["WorkingDir"], "/work");
+        images.jec(&["delete", &id]).ok();
+    }
+    assert_eq!(ids[0], ids[1], "the same changes are the same image");
+    assert_eq!(images.layers(), 3, "those below are shared");
+    let script = "cat /link; ls /d | wc -l; stat -c '%u:%g %a' /both/high";
+    assert_eq!(images.jec(&["run", "image:mine:1", script]).ok().out, "new\n0\n1000:7 4755\n");
+    images.jec(&["run", "image:box", "cat /new || echo none"]).ok();
+    let tree = images.jec(&["image", "tree", "mine:1"]).ok().out;
+    assert!(tree.contains("    3  d/high  (removed; hides that of 2)"), "{tree}");
+    // One more layer on top of that.
+    let id = images.0.id("three");
+    change(&images, &id, &["-u", "0", "image:mine:1"], "echo again >>/new");
+    images.jec(&["image", "commit", &id, "mine:2"]).ok();
+    assert_eq!(images.jec(&["run", "image:mine:2", "cat /new"]).ok().out, "new\nagain\n");
+    images.jec(&["image", "rm", "mine:2"]).fails(1, &["runs from it"]);
+    images.jec(&["delete", &id]).ok();
+    images.jec(&["image", "rm", "mine:2"]).ok();
+    images.no_half_ones();
+    forget(&images);
+}
+
+/// What belongs to ids that are only lent is removed by their root.
+fn forget(images: &Images) {
+    if !common::is_root() {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--map-auto", "rm", "-rf"]);
+        command.arg(images.0.path("data"));
+        for entry in fs::read_dir(images.0.dir.path()).into_iter().flatten().flatten() {
+            command.arg(entry.path());
+        }
+        command.status().ok();
+    }
+}
+
+#[test]
+fn a_plain_root_becomes_the_first_layer_of_an_image() {
+    let images = Images::new();
+    let root = images.0.rootfs();
+    let root = root.to_string_lossy();
+    let maps: &[&[&str]] =
+        if common::is_root() { &[&[], &["--uidmap", "0:100000:65536"]] } else { &[&[]] };
+    for flags in maps {
+        if !flags.is_empty() && !common::has_user_attributes_in_memory() {
+            println!("SKIPPED: no user namespace with an overlay here");
+            continue;
+        }
+        if !flags.is_empty() {
+            for path in ["", "etc", "etc/hosts"] {
+                let path = images.0.path("rootfs").join(path);
+                std::os::unix::fs::chown(path, Some(100_000), Some(100_000)).expect("given");
+            }
+        }
+        let id = images.0.id("plain");
+        let before = [*flags, &["--overlay", &*root, "sh", "-c"][..]].concat();
+        change(&images, &id, &before, "mkdir /mine; chown 5:6 /mine; rm /etc/hosts");
+        images.jec(&["image", "commit", &id, "bad name"]).fails(1, &["the name of an image"]);
+        images.jec(&["image", "commit", &id, "plain"]).ok();
+        let script = "stat -c %u:%g /mine /etc; cat /etc/hosts || echo gone";
+        let ran = images.jec(&["run", "image:plain", "sh", "-c", script]).ok();
+        assert_eq!(ran.out, "5:6\n0:0\ngone\n", "{flags:?}: the ids that the container sees");
+        let show = images.jec(&["image", "show", "--json", "plain"]).ok().out;
+        let show: Value = serde_json::from_str(&show).expect("JSON");
+        assert_eq!(show["layers"].as_array().map(Vec::len), Some(2));
+        images.jec(&["delete", &id]).ok();
+        images.jec(&["image", "rm", "plain"]).ok();
+        fs::rename(images.0.path(&id), images.0.path("before")).ok();
+    }
+    images.jec(&["image", "commit", "nobody"]).fails(2, &["NAME"]);
+    forget(&images);
+}
+
+#[test]
+fn attributes_of_changed_files_are_in_the_layer_and_those_of_overlayfs_are_not() {
+    if !common::has_program("setfattr") || !common::has_program("setcap") {
+        skip!("setfattr and setcap are not installed");
+    }
+    let images = Images::new();
+    images.made("box");
+    let (id, file) = (images.0.id("xattr"), images.0.path("layer.tar"));
+    let (kept, file) = (images.0.path(&id), file.to_string_lossy());
+    // In the upper directory, where the container's would be; of a file that is otherwise as before.
+    change(
+        &images,
+        &id,
+        &["-u", "0", &images.word("box")],
+        "mv /d /e; mkdir /d; chmod 755 /was-a-directory",
+    );
+    let line = format!(
+        "cd {}/upper && setfattr -n user.mine -v x was-a-directory && \
+         setfattr -n user.overlay.jec -v y was-a-directory && \
+         setfattr -n user.nl -v 0x0a00ff was-a-directory && setcap cap_net_raw+ep was-a-directory",
+        kept.display()
+    );
+    let mut command = Command::new("unshare");
+    if !common::is_root() {
+        command.args(["--user", "--map-root-user", "--map-auto"]);
+    }
+    assert!(command.args(["sh", "-c", &line]).status().expect("unshare").success());
+    assert!(images.jec(&["image", "diff", &id]).ok().out.contains("C /was-a-directory"));
+    images.jec(&["image", "commit", &id, "--layer", &file]).ok();
+    let bytes = fs::read(&*file).expect("the layer");
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(has(b"SCHILY.xattr.user.mine=x\n") && has(b"SCHILY.xattr.user.nl=\n\0\xff\n"));
+    // Revision 2, without a root of somebody's namespace: 20 bytes.
+    assert!(has(b"57 SCHILY.xattr.security.capability=\x01\0\0\x02\0\x20"));
+    assert!(!has(b"overlay"), "what overlayfs notes for itself");
+    images.jec(&["image", "commit", &id, "mine"]).ok();
+    images.jec(&["delete", &id]).ok();
+    // The same layer comes out again where its attributes were unpacked.
+    let again = images.0.id("again");
+    change(&images, &again, &["-u", "0", "image:mine"], "chmod 700 /was-a-directory");
+    let diff = images.jec(&["image", "diff", &again]).ok().out;
+    assert!(diff.contains("C /was-a-directory"), "{diff}");
+    let (file, words) = (images.0.path("again.tar"), ["image", "commit", &again, "--layer"]);
+    images.jec(&[&words[..], &[&*file.to_string_lossy()]].concat()).ok();
+    let bytes = fs::read(&file).expect("the layer");
+    let capability = b"SCHILY.xattr.security.capability=\x01\0\0\x02";
+    assert!(bytes.windows(capability.len()).any(|window| window == capability));
+    images.jec(&["delete", &again]).ok();
+    forget(&images);
 }

@@ -106,3 +106,21 @@ fn what_each_script_makes_starts_under_each_runtime() {
         }
     }
 }
+
+/// `rootfs-scripts/debian ./deb && tar -C deb --numeric-owner -cf deb.tar . &&
+/// ROOTFS_ARCHIVE=$PWD/deb.tar cargo test --test rootfs_alpine real`: Debian, not a tree of our own.
+#[test]
+fn a_real_root_file_system_starts_under_each_runtime_after_jec_unpack() {
+    let Some(archive) = std::env::var_os("ROOTFS_ARCHIVE") else {
+        skip!("ROOTFS_ARCHIVE names no archive of a real root file system");
+    };
+    let world = World::new();
+    let tree = text(&world.path("tree"));
+    world.tell(&["unpack", &text(Path::new(&archive)), &tree]).ok();
+    for runtime in ["jec", "crun", "bwrap"] {
+        match start(&world, runtime, &tree) {
+            None => println!("SKIPPED: no {runtime} that works on this machine"),
+            Some(ran) => assert!(ran.code == 3 && ran.out == "works\n", "{runtime}: {ran:?}"),
+        }
+    }
+}

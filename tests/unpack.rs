@@ -225,6 +225,56 @@ fn killed_at_any_point_it_leaves_no_tree_that_could_be_taken_for_a_whole_one() {
 }
 
 #[test]
+fn asked_to_end_it_removes_at_once_what_it_has_begun() {
+    let archive = tar(|t| {
+        t.dir("d");
+        for at in 0..300 {
+            t.with(head(b'0', format!("d/{at}")), &[1; 3000]);
+        }
+    });
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let world = World::new();
+        let mut command = world.jec();
+        let waits = command.args(["unpack", "-"]).arg(world.path("target")).stdin(Stdio::piped());
+        let mut child = waits.stderr(Stdio::piped()).spawn().expect("started");
+        // It waits for the rest, which never comes.
+        let mut pipe = child.stdin.take().expect("a pipe");
+        pipe.write_all(&archive[..600_000]).expect("written");
+        let begun = world.path("target.jec-partial");
+        common::until("it has begun", || begun.symlink_metadata().is_ok());
+        let kill = ["-s", signal, &child.id().to_string()];
+        assert!(Command::new("kill").args(kill).status().expect("kill").success());
+        let output = child.wait_with_output().expect("ended");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{signal}: {said}");
+        assert!(said.contains("ended before its work was done: signal"), "{said}");
+        let left: Vec<_> = fs::read_dir(world.dir.path()).expect("read").flatten().collect();
+        let is_target = |name: &str| name.starts_with("target");
+        assert!(
+            !left.iter().any(|entry| is_target(&entry.file_name().to_string_lossy())),
+            "{left:?}"
+        );
+        drop(pipe);
+    }
+    // What ignores the end of its terminal goes on.
+    let world = World::new();
+    let mut command = Command::new("sh");
+    let line = "trap '' HUP; exec \"$0\" unpack - \"$1\"";
+    command.args(["-c", line]).arg(common::jec_path()).arg(world.path("target"));
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("started");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(&archive[..600_000]).expect("written");
+    common::until("it has begun", || world.path("target.jec-partial").exists());
+    let kill = ["-s", "HUP", &child.id().to_string()];
+    assert!(Command::new("kill").args(kill).status().expect("kill").success());
+    std::thread::sleep(Duration::from_millis(100));
+    pipe.write_all(&archive[600_000..]).expect("written");
+    drop(pipe);
+    assert!(child.wait().expect("ended").success());
+    assert_eq!(listing(&world.path("target"), false).len(), 301);
+}
+
+#[test]
 fn two_at_once_do_not_mix() {
     let world = World::new();
     let mut command = world.jec();

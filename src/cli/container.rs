@@ -97,6 +97,9 @@ pub struct ContainerFlags {
     #[arg(short, long, value_name = "USER[:GROUP]", value_parser = user::user_flag)]
     #[arg(help_heading = "Process")]
     pub user: Option<UserFlag>,
+    /// Of an image: what to run in place of its entrypoint and its command; "" for neither
+    #[arg(long, value_name = "PROGRAM", help_heading = "Process")]
+    pub entrypoint: Option<String>,
     /// Give the command a terminal of its own [default: if jec itself has one]
     #[arg(short, long, overrides_with = "no-tty", help_heading = "Process")]
     pub tty: bool,

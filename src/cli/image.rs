@@ -39,7 +39,7 @@ pub enum ImageCommand {
     Rm(RemoveArgs),
     /// Show what a container has changed: A is new, C another, D gone
     Diff(super::ChangesArgs),
-    /// Make a layer of what a container has changed; the same changes make the same bytes
+    /// Make an image, or a layer, of what a container has changed; the same changes, the same bytes
     Commit(super::CommitArgs),
     /// Remove all images without a name, and the layers that no image has
     Prune,

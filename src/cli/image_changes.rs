@@ -21,7 +21,10 @@ pub struct CommitArgs {
     /// The container: it runs, or its changes were kept (jec run --keep=DIR)
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Write the layer, a tar archive, into this new file
-    #[arg(long, value_name = "FILE")]
-    pub layer: PathBuf,
+    /// What to call the new image of the store: the layers of the container, and one of its changes
+    #[arg(value_name = "NAME", required_unless_present = "layer")]
+    pub name: Option<String>,
+    /// Write the layer alone, a tar archive, into this new file
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
+    pub layer: Option<PathBuf>,
 }

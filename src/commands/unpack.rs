@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::cli::{Global, UnpackArgs};
 use crate::error::{Error, Failure, Result, ensure};
 use crate::images::bar::Bar;
+use crate::images::mapped::until_a_signal;
 use crate::images::partial::Partial;
 use crate::images::unpack::archive;
 use crate::images::{How, Ids, Limits, Report, Whiteouts, as_mapped_root, unpack};
@@ -18,11 +19,10 @@ use crate::sys::credentials;
 /// Fills a new directory, and says what could not be made.
 pub fn run(global: &Global, args: &UnpackArgs) -> Result<u8, Failure> {
     let (file, length) = open(&args.file)?;
-    let report = if global.rootless.as_deref() == Some("true") && credentials::geteuid() == 0 {
-        fill(file, length, args, Ids::OwnOnly)
-    } else {
-        as_mapped_root(|ids| fill(file, length, args, ids))
-    }?;
+    let is_told = global.rootless.as_deref() == Some("true") && credentials::geteuid() == 0;
+    let work = |ids| fill(file, length, args, if is_told { Ids::OwnOnly } else { ids });
+    let clean_up = || as_mapped_root(|_| Partial::begin(&args.directory)?.abandon());
+    let report = until_a_signal(work, clean_up)?;
     for line in &report.skipped {
         log::warn(&format!("{}: {line}", args.file.display()));
     }

@@ -13,8 +13,9 @@ use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::FileStat;
 
 use super::merged::{self, Kind};
+use super::unpack::dress;
 use crate::error::{Error, Result, ensure, unless};
-use crate::sys::{directory, file};
+use crate::sys::{directory, file, layers};
 
 /// How deep a tree may be: a container can nest directories without end.
 const DEPTH: usize = 256;
@@ -126,5 +127,29 @@ fn differ((was, before): &(OwnedFd, Kind), (is, now): &(OwnedFd, Kind)) -> Resul
     }
     let are_links = *before == Kind::Link && *now == Kind::Link;
     let target = |link: &OwnedFd| file::readlinkat(link.as_fd(), c"");
-    Ok(are_links && target(was)? != target(is)?)
+    Ok(are_links && target(was)? != target(is)? || attributes(was)? != attributes(is)?)
+}
+
+/// The extended attributes that are the file's own, and not those by which overlayfs remembers.
+pub fn attributes(of: &OwnedFd) -> Result<Vec<(CString, Vec<u8>)>> {
+    let none = [Errno::ENODATA, Errno::EOPNOTSUPP, Errno::EACCES, Errno::EPERM];
+    let mut found = Vec::new();
+    for name in unless(&none, layers::attributes(of.as_fd()))?.unwrap_or_default() {
+        if dress::is_the_files(name.to_bytes())
+            && let Some(value) = unless(&none, layers::attribute(of.as_fd(), &name))?
+        {
+            found.push((name, for_any_root(value)));
+        }
+    }
+    Ok(found)
+}
+
+/// File capabilities that are those of one user namespace name its root behind 20 bytes, and have
+/// revision 3 (capabilities(7)); where the layer is unpacked, they are those of whoever is root.
+fn for_any_root(mut value: Vec<u8>) -> Vec<u8> {
+    if value.len() == 24 && value[3] == 3 {
+        value[3] = 2;
+        value.truncate(20);
+    }
+    value
 }

@@ -32,7 +32,12 @@ impl Digest {
 
     /// That of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(hex(&Sha256::digest(bytes)))
+        Self::done(Sha256::new_with_prefix(bytes))
+    }
+
+    /// That of all that was hashed.
+    pub fn done(hash: Sha256) -> Self {
+        Self(hex(&hash.finalize()))
     }
 
     /// The digits alone.
@@ -114,7 +119,7 @@ impl<R: Read> Checked<R> {
         let (read, size) = (self.read, self.size.unwrap_or(self.read));
         let short = || format!("has {read} bytes, and {size} are announced: it was cut off");
         ensure(read == size, || Error::config(&*self.what, short()))?;
-        let found = Digest(hex(&self.hash.clone().finalize()));
+        let found = Digest::done(self.hash.clone());
         let differs = || format!("its digest is {found}: damaged, or exchanged for something else");
         ensure(found == self.wanted, || Error::config(&*self.what, differs()))?;
         self.proof.0.store(true, Ordering::Release);

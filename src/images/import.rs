@@ -3,26 +3,34 @@
 //! A layer is read once: hashed, decompressed, hashed again, and placed in a directory that has a
 //! name of its own until both sums are right. Then it gets its name, by a rename.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{Cursor, Read};
-use std::os::fd::AsFd;
+use std::num::NonZero;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 
 use nix::fcntl::OFlag;
 
 use super::bar::Bar;
 use super::digest::Checked;
 use super::image::{Image, Layer};
+use super::mapped::until_a_signal;
 use super::read::{Found, Packed, find};
 use super::source::{STORED, Source};
 use super::store::{Store, Unpacked};
 use super::unpack::archive;
-use super::{How, Ids, Limits, Report, Whiteouts, as_mapped_root, remove, unpack};
+use super::{How, Ids, Limits, Report, Whiteouts, remove, unpack};
 use crate::error::{Error, Result, ensure};
 use crate::log;
 use crate::state::files::replace;
-use crate::sys::{credentials, directory, file};
+use crate::sys::{credentials, directory, entries, file};
+
+/// How many layers are unpacked at a time, where there are as many processors: each takes about
+/// 4 MB, and up to 8 MB more for what zstd looks back to.
+const AT_ONCE: usize = 4;
 
 /// The image that a word on the command line means, in the store by now.
 pub fn get(store: &Store, word: &str) -> Result<Image> {
@@ -38,89 +46,149 @@ pub fn import(
     source: &Source,
     name: Option<&str>,
 ) -> Result<(Image, Option<String>)> {
-    let found = find(source)?;
+    let mut found = find(source)?;
+    found.name = name.map(str::to_owned).or(found.name);
+    put(store, found)
+}
+
+/// Puts what was found into the store: the layers that it has not, then the image, then the name.
+pub fn put(store: &Store, found: Found) -> Result<(Image, Option<String>)> {
     let missing = missing(store, &found)?;
     if !missing.is_empty() {
         let user_xattr =
             !credentials::in_the_initial_user_namespace()? || credentials::geteuid() != 0;
-        let skipped = as_mapped_root(|ids| {
-            let mut skipped = Vec::new();
-            for (layer, file, packed) in &missing {
-                let how = (ids, Whiteouts::Overlay { user_xattr });
-                skipped.extend(one(store, &found, layer, (file, *packed), how)?);
-            }
-            Ok(skipped)
-        })?;
+        let how = |ids| (ids, Whiteouts::Overlay { user_xattr });
+        let skipped =
+            until_a_signal(|ids| all(store, &found, &missing, how(ids)), || store.clean())?;
         for line in &skipped {
             log::warn(line);
         }
     }
     store.add(&found.image)?;
-    let name = name.map(str::to_owned).or(found.name);
-    if let Some(name) = &name {
+    if let Some(name) = &found.name {
         store.name(name, &found.image.id)?;
     }
-    Ok((found.image, name))
+    Ok((found.image, found.name))
 }
 
-/// The layers that the store has not, each once.
-fn missing<'a>(store: &Store, found: &'a Found) -> Result<Vec<(&'a Layer, &'a str, Packed)>> {
-    let mut missing: Vec<(&Layer, &str, Packed)> = Vec::new();
+/// A layer, the file that it is in, and how.
+type Missing<'a> = (&'a Layer, &'a str, Packed);
+
+/// The layers that the store has not, each once, in the order of their digests.
+fn missing<'a>(store: &Store, found: &'a Found) -> Result<Vec<Missing<'a>>> {
+    let mut missing = BTreeMap::new();
     for (layer, (file, packed)) in found.image.layers.iter().zip(&found.files) {
-        let seen = missing.iter().any(|(other, ..)| other.diff_id == layer.diff_id);
-        if !seen && !store.has_layer(&layer.diff_id)? {
-            missing.push((layer, file, *packed));
+        if !store.has_layer(&layer.diff_id)? {
+            missing.insert(&layer.diff_id, (layer, &**file, *packed));
         }
     }
-    Ok(missing)
+    Ok(missing.into_values().collect())
 }
 
-/// Unpacks a layer, unless another jec was faster. What could not be made comes back.
-fn one(
+/// Unpacks them, and then gives them their names: all or none. What could not be made comes back.
+fn all(
     store: &Store,
     found: &Found,
-    layer: &Layer,
-    from: (&str, Packed),
+    missing: &[Missing],
     how: (Ids, Whiteouts),
 ) -> Result<Vec<String>> {
     let layers = store.layers.as_fd();
+    // Everybody locks in the same order, so that nobody waits for one who waits for her.
+    let locked = missing.iter().map(|missing| lock(store, missing)).collect::<Result<Vec<_>>>()?;
+    let ours: Vec<_> = locked.iter().flatten().collect();
+    let (whole, done) = (ours.iter().map(|(_, (layer, ..))| layer.size).sum(), Arc::default());
+    let bar = Bar::new(format!("{} layers", ours.len()), Some(whole));
+    let filled = several(ours.len(), |at| fill(store, found, ours[at].1, how, (&bar, &done)));
+    drop(bar);
+    let named = filled.and_then(|reports| {
+        // Names are trusted for ever: no power cut may leave one with half a tree.
+        entries::syncfs(layers)?;
+        for ((_, (layer, ..)), Report { bytes, members, .. }) in ours.iter().zip(&reports) {
+            let [name, partial, _, about] = names(layer)?;
+            replace(layers, &about, &Unpacked { bytes: *bytes, members: *members })?;
+            file::renameat(layers, &partial, &name)?;
+        }
+        file::fsync(layers)?;
+        Ok(reports.into_iter().flat_map(|report| report.skipped).collect())
+    });
+    if named.is_err() {
+        for (_, (layer, ..)) in &ours {
+            remove::tree(layers, &names(layer)?[1])?;
+        }
+    }
+    named
+}
+
+/// What a layer is called: when it is whole, before that, its lock, and what is known of it.
+fn names(layer: &Layer) -> Result<[CString; 4]> {
     let hex = layer.diff_id.hex();
     let [name, partial, lock, about] =
         ["", ".partial", ".lock", ".json"].map(|end| CString::new(format!("{hex}{end}")));
-    let (name, partial) = (name?, partial?);
-    let held = file::openat(layers, &lock?, OFlag::O_RDWR | OFlag::O_CREAT, 0o600)?;
+    Ok([name?, partial?, lock?, about?])
+}
+
+/// The layer, ours alone as long as the descriptor is open; none if another jec was faster.
+fn lock<'a>(store: &Store, missing: &'a Missing) -> Result<Option<(OwnedFd, &'a Missing<'a>)>> {
+    let [_, _, lock, _] = names(missing.0)?;
+    let how = OFlag::O_RDWR | OFlag::O_CREAT;
+    let held = file::openat(store.layers.as_fd(), &lock, how, 0o600)?;
     file::flock(held.as_fd(), true)?;
-    if store.has_layer(&layer.diff_id)? {
-        return Ok(vec![]);
-    }
+    Ok((!store.has_layer(&missing.0.diff_id)?).then_some((held, missing)))
+}
+
+/// Does `work` for each number below `count`, several at a time, and returns what came of it in
+/// this order. An error keeps those from being begun that were not.
+fn several<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return Ok(done);
+            }
+            let result = work(at).inspect_err(|_| next.store(count, Ordering::Relaxed));
+            done.push((at, result?));
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let others = processors.min(count).min(AT_ONCE).saturating_sub(1);
+    let mut done = thread::scope(|scope| {
+        let named = |_| thread::Builder::new().name("jec:layer".into());
+        // A thread that cannot be made costs time only.
+        let spawned = (0..others).map(named).flat_map(|thread| thread.spawn_scoped(scope, some));
+        let others: Vec<_> = spawned.collect();
+        let mut done = some();
+        for other in others {
+            let more =
+                other.join().unwrap_or_else(|_| Err(Error::differs("a layer", "placed", "lost")));
+            done = done.and_then(|mut all: Vec<_>| {
+                all.extend(more?);
+                Ok(all)
+            });
+        }
+        done
+    })?;
+    done.sort_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Reads, proves and places.
+fn fill(
+    store: &Store,
+    found: &Found,
+    (layer, file, packed): &Missing,
+    (ids, whiteouts): (Ids, Whiteouts),
+    (bar, done): (&Bar, &Arc<AtomicU64>),
+) -> Result<Report> {
+    let (layers, [_, partial, ..]) = (store.layers.as_fd(), names(layer)?);
     // Of one that was killed.
     remove::tree(layers, &partial)?;
     file::mkdirat(layers, &partial, 0o755)?;
     let target = directory::open(layers, &partial)?;
     file::fchmod(target.as_fd(), 0o755)?;
-    let report = fill(found, layer, from, how, &target).and_then(|report| {
-        let Report { bytes, members, .. } = report;
-        replace(layers, about?.as_c_str(), &Unpacked { bytes, members })?;
-        file::renameat(layers, &partial, &name)?;
-        Ok(report.skipped)
-    });
-    if report.is_err() {
-        remove::tree(layers, &partial)?;
-    }
-    report
-}
-
-/// Reads, proves and places.
-fn fill(
-    found: &Found,
-    layer: &Layer,
-    (file, packed): (&str, Packed),
-    (ids, whiteouts): (Ids, Whiteouts),
-    target: &std::os::fd::OwnedFd,
-) -> Result<Report> {
-    let (blob, size) = found.blobs.open(file)?;
-    let blob = announced(blob, file, packed)?;
-    let done = Arc::new(AtomicU64::new(0));
+    let (blob, _) = found.blobs.open(file)?;
+    let blob = announced(blob, file, *packed)?;
     let (stream, blob_proof) = match &layer.digest {
         Some(digest) => {
             let checked = Checked::new(blob, file, digest, Some(layer.size));
@@ -132,7 +200,6 @@ fn fill(
     let what = format!("the layer {}", layer.diff_id);
     let stream = Checked::new(stream, &what, &layer.diff_id, None);
     let proof = stream.proof();
-    let bar = Bar::new(format!("layer {}", layer.diff_id.short()), Some(size));
     let progress = |_| bar.at(done.load(Ordering::Relaxed));
     let how = How { ids, whiteouts, limits: Limits::default(), progress: Some(&progress) };
     let report = unpack(stream, target.as_fd(), &how).map_err(|error| named(file, error))?;

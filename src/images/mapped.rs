@@ -7,16 +7,18 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::CloneFlags;
+use nix::sys::signalfd::SignalFd;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Ids;
 use crate::commands::open_proc;
 use crate::error::{Error, Result, ensure};
+use crate::log;
 use crate::plan::flags::{Machine, environment, ids};
 use crate::plan::{IdMaps, MapWriter};
-use crate::stages::id_map;
-use crate::sys::{attributes, credentials, file, process};
+use crate::stages::{capabilities, id_map};
+use crate::sys::{attributes, credentials, file, interrupt, process, signal};
 
 /// The longest answer that is read, in bytes.
 const LIMIT: usize = 16 << 20;
@@ -28,24 +30,53 @@ pub fn as_mapped_root<T>(work: impl FnOnce(Ids) -> Result<T>) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
 {
-    if credentials::geteuid() == 0 {
-        return work(Ids::Keep);
-    }
     match maps()? {
-        Some(maps) => in_namespace(&maps, || work(Ids::Keep)),
+        Some(maps) => in_child(Some(&maps), None, || work(Ids::Keep)),
+        None if credentials::geteuid() == 0 => work(Ids::Keep),
         None => work(Ids::OwnOnly),
     }
 }
 
-/// What `jec run` without flags would map; none without ranges of ids, or newuidmap.
-fn maps() -> Result<Option<IdMaps>> {
+/// The same, always by a child. A signal that asks jec to end ends it, and then `clean_up` removes
+/// what it has begun.
+pub fn until_a_signal<T>(
+    work: impl FnOnce(Ids) -> Result<T>,
+    clean_up: impl FnOnce() -> Result<()>,
+) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let status = file::read_file(open_proc()?.as_fd(), c"self/status", 1 << 16)?;
+    let signals = interrupt::hold(capabilities::mask(&status, "SigIgn:")?)?;
+    let maps = maps()?;
+    let is_master = maps.is_some() || credentials::geteuid() == 0;
+    let ids = if is_master { Ids::Keep } else { Ids::OwnOnly };
+    let result = in_child(maps.as_ref(), Some(&signals), || work(ids));
+    if let Err(Error::Died { signal: Some(_), .. }) = result
+        && let Err(error) = clean_up()
+    {
+        log::warn(&error.to_string());
+    }
+    signal::reset(0).and(result)
+}
+
+/// What `jec run` of an ordinary user maps without flags; none without ranges of ids, or newuidmap.
+pub fn maps() -> Result<Option<IdMaps>> {
     let (uid, gid) = (credentials::geteuid(), credentials::getegid());
+    if uid == 0 {
+        return Ok(None);
+    }
     let mut machine = Machine { uid, gid, environment: environment(), ..Machine::default() };
     machine.look_at_ids(false)?;
     ids::user_ranges(&machine)
 }
 
-fn in_namespace<T>(maps: &IdMaps, work: impl FnOnce() -> Result<T>) -> Result<T>
+/// In a user namespace with these maps, if there are any; until one of these signals comes.
+fn in_child<T>(
+    maps: Option<&IdMaps>,
+    signals: Option<&SignalFd>,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
 {
@@ -56,39 +87,60 @@ where
     let child = process::fork(|| {
         // The parent's ends: while they were open here, nobody would see that it has ended.
         drop(ends.take());
-        let result = become_root(&tell, &begin).and_then(|()| work());
+        let result = prepare(&tell, &begin, maps.is_some()).and_then(|()| work());
         send(&tell, &result);
         process::exit_now(0)
     })?;
     drop((tell, begin));
     let (answer, go) = ends.ok_or_else(died)?;
-    let result = mapped(&answer, || {
-        id_map::write_maps(proc.as_fd(), child.pid, maps, MapWriter::Helpers)?;
-        file::write(go.as_fd(), b"!")
+    let result = begun(&answer, || {
+        let maps = maps.map_or(Ok(()), |maps| {
+            id_map::write_maps(proc.as_fd(), child.pid, maps, MapWriter::Helpers)
+        });
+        maps.and_then(|()| file::write(go.as_fd(), b"!"))
     });
     drop(go);
+    let result = result.and_then(|()| signals.map_or(Ok(()), |signals| listen(&answer, signals)));
+    if result.is_err() {
+        process::send(&child, signal::KILL)?;
+    }
     let said = result.and_then(|()| file::read_all(&answer, c"the answer", LIMIT));
     process::wait(&child)?;
     serde_json::from_str::<Result<T>>(said?.trim_start_matches('=')).map_err(|_| died())?
 }
 
 /// The child, up to its work.
-fn become_root(tell: &OwnedFd, begin: &OwnedFd) -> Result<()> {
-    process::unshare(CloneFlags::CLONE_NEWUSER)?;
+fn prepare(tell: &OwnedFd, begin: &OwnedFd, is_mapped: bool) -> Result<()> {
+    if is_mapped {
+        process::unshare(CloneFlags::CLONE_NEWUSER)?;
+    }
     file::write(tell.as_fd(), b"?")?;
     ensure(file::read(begin.as_fd(), &mut [0])? == 1, died)?;
-    credentials::setgroups(&[])?;
-    credentials::setresgid(0)?;
-    credentials::setresuid(0)?;
+    if is_mapped {
+        credentials::setgroups(&[])?;
+        credentials::setresgid(0)?;
+        credentials::setresuid(0)?;
+    }
     // Last: the kernel forgets it when ids change.
     attributes::die_with_parent()
 }
 
 /// The parent, when the child is in its namespace. One that could not make it has told why.
-fn mapped(answer: &OwnedFd, map: impl FnOnce() -> Result<()>) -> Result<()> {
+fn begun(answer: &OwnedFd, map: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut word = [0];
     file::read(answer.as_fd(), &mut word)?;
     if word == *b"?" { map() } else { Ok(()) }
+}
+
+/// Until the answer begins; a signal that comes first is an error.
+fn listen(answer: &OwnedFd, signals: &SignalFd) -> Result<()> {
+    let watched = [(answer.as_fd(), signal::READ), (signals.as_fd(), signal::READ)];
+    let ready = signal::watch(&watched, None)?;
+    let number = if ready[0].is_empty() { signal::next(signals) } else { None };
+    number.map_or(Ok(()), |number| {
+        let how = format!(": signal {number}");
+        Err(Error::Died { who: "jec".into(), how, signal: Some(number) })
+    })
 }
 
 /// What does not fit, or has no reader any more, is an answer that the parent misses.
@@ -101,7 +153,7 @@ fn send<T: Serialize>(tell: &OwnedFd, result: &Result<T>) {
 }
 
 fn died() -> Error {
-    let who = "the process in the user namespace";
+    let who = "the process that did the work";
     Error::Died { who: who.into(), how: String::new(), signal: None }
 }
 

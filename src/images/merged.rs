@@ -70,12 +70,9 @@ pub fn look(layer: BorrowedFd, path: &CStr) -> Result<Option<(OwnedFd, Kind)>> {
 
 fn is_opaque(found: BorrowedFd) -> Result<bool> {
     // A directory that nobody may read cannot be asked; nothing in it will be found either.
-    let Some(opened) = unless(&[Errno::EACCES], directory::open(found, c"."))? else {
-        return Ok(false);
-    };
-    let none = [Errno::ENODATA, Errno::EOPNOTSUPP];
+    let none = [Errno::ENODATA, Errno::EOPNOTSUPP, Errno::EACCES];
     for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
-        if unless(&none, layers::letter(opened.as_fd(), name))? == Some(b'y') {
+        if unless(&none, layers::attribute(found, name))?.as_deref() == Some(b"y") {
             return Ok(true);
         }
     }

@@ -9,6 +9,7 @@ pub mod blobs;
 pub mod changes;
 pub mod choose;
 pub mod commit;
+pub mod derived;
 pub mod digest;
 pub mod image;
 pub mod import;

@@ -160,7 +160,7 @@ fn saved<'a>(all: &'a [Saved], tag: Option<&str>) -> Result<&'a Saved> {
 }
 
 /// What all of it says together.
-fn image(
+pub(super) fn image(
     id: Digest,
     manifest: Option<Digest>,
     config: ImageConfiguration,

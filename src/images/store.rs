@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -52,16 +53,28 @@ impl Store {
         let images = directory::open(dir.as_fd(), c"images/sha256")?;
         let lock = file::openat(dir.as_fd(), c"lock", LOCK, 0o600)?;
         let store = Self { path, dir, layers, images, lock };
-        if unless(&[Errno::EWOULDBLOCK], file::flock(store.lock.as_fd(), false))?.is_some() {
-            store.sweep()?;
+        store.clean().map(|()| store)
+    }
+
+    /// Removes what killed ones have left, if nobody else is in the store.
+    pub fn clean(&self) -> Result<()> {
+        if unless(&[Errno::EWOULDBLOCK], file::flock(self.lock.as_fd(), false))?.is_some() {
+            self.sweep()?;
         }
-        layers::share(store.lock.as_fd())?;
-        Ok(store)
+        layers::share(self.lock.as_fd())
     }
 
     /// Where a layer is, or will be.
     pub fn layer(&self, layer: &Digest) -> PathBuf {
         self.path.join("layers/sha256").join(layer.hex())
+    }
+
+    /// A file for a while, which nobody else sees: it goes with its descriptor.
+    pub fn unnamed(&self) -> Result<File> {
+        let name = CString::new(format!("{}.partial", std::process::id()))?;
+        let new = file::openat(self.layers.as_fd(), &name, LOCK | OFlag::O_TRUNC, 0o600)?;
+        file::unlinkat(self.layers.as_fd(), &name, false)?;
+        Ok(File::from(new))
     }
 
     /// A directory with nothing in it, for the root that a stack of layers will cover.
@@ -298,7 +311,8 @@ fn check_owner(path: &Path, dir: &OwnedFd) -> Result<()> {
     })
 }
 
-fn check_name(name: &str) -> Result<()> {
+/// A name that an image can have.
+pub fn check_name(name: &str) -> Result<()> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._/:@-".contains(&byte);
     let is_name = (1..=LONGEST).contains(&name.len())
         && name.bytes().all(letter)

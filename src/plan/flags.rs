@@ -38,7 +38,7 @@ pub use target::Target;
 
 use super::IdMaps;
 use crate::cli::ContainerFlags;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use user::{Accounts, Identity};
 
 /// The version of the specification that brought the last of the words used here
@@ -57,7 +57,7 @@ pub fn spec(flags: &ContainerFlags, target: &Target, machine: &Machine) -> Resul
     let (accounts, user) = match target {
         Target::Host => (Accounts::read(Path::new("/"))?, None),
         Target::Image(image) => {
-            image.refuse_other_ids(maps.is_some())?;
+            image.refuse_other_ids(maps.as_ref())?;
             (image.accounts()?, image.user()?)
         }
         _ => (Accounts::read(root.path())?, None),
@@ -166,7 +166,7 @@ fn process(
     process
         .set_terminal(Some(terminal))
         .set_user(user(identity, maps)?)
-        .set_args(Some(arguments(flags, image)))
+        .set_args(Some(arguments(flags, image)?))
         .set_env(Some(environment))
         .set_cwd(directory.as_deref().unwrap_or("/").into())
         .set_capabilities(Some(capabilities::sets(bounding, flags, identity.uid)?))
@@ -176,18 +176,20 @@ fn process(
     Ok(process)
 }
 
-fn arguments(flags: &ContainerFlags, image: Option<&Image>) -> Vec<String> {
+fn arguments(flags: &ContainerFlags, image: Option<&Image>) -> Result<Vec<String>> {
+    let problem = "only an image has one; write the command behind TARGET";
+    let is_refused = image.is_none() && flags.entrypoint.is_some();
+    ensure(!is_refused, || Error::config("--entrypoint", problem))?;
     let mut words: Vec<String> = Vec::new();
     if flags.init {
         words.extend([INIT, "init", "--"].map(Into::into));
     }
-    let command =
-        image.map_or_else(|| flags.command.clone(), |image| image.command(&flags.command));
-    match &command[..] {
+    let (given, entrypoint) = (&flags.command, flags.entrypoint.as_deref());
+    match &image.map_or_else(|| given.clone(), |image| image.command(given, entrypoint))[..] {
         [] => words.push("/bin/sh".into()),
         command => words.extend_from_slice(command),
     }
-    words
+    Ok(words)
 }
 
 /// process.user, refused where the user namespace has no such ids.

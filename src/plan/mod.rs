@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sched::CloneFlags;
+use serde::{Deserialize, Serialize};
 
 pub use config::capabilities::names_of;
 pub use config::intel_rdt::IntelRdt;
@@ -126,7 +127,7 @@ pub enum MapWriter {
 }
 
 /// The id maps of a user namespace (user_namespaces(7)).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdMaps {
     /// Lines of uid_map.
     pub uids: Vec<IdRange>,
@@ -135,7 +136,7 @@ pub struct IdMaps {
 }
 
 /// One line of an id map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     /// First id inside.
     pub container: u32,

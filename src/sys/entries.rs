@@ -84,6 +84,14 @@ pub fn ftruncate(fd: BorrowedFd, length: u64) -> Result<()> {
     record("ftruncate", format_args!("{}, {length}", fd.as_raw_fd()), result)
 }
 
+/// syncfs(2): what was written to the file system of `fd` is on the disk.
+#[track_caller]
+pub fn syncfs(fd: BorrowedFd) -> Result<()> {
+    // SAFETY: only a number is passed.
+    let result = Errno::result(unsafe { libc::syncfs(fd.as_raw_fd()) });
+    record("syncfs", format_args!("{}", fd.as_raw_fd()), result)
+}
+
 /// Some of the names in a directory, at most `count`: an archive may have put millions there.
 #[track_caller]
 pub fn some_names(at: BorrowedFd, count: usize) -> Result<Vec<CString>> {

@@ -17,6 +17,7 @@ pub mod credentials;
 pub mod directory;
 pub mod entries;
 pub mod file;
+pub mod interrupt;
 pub mod layers;
 pub mod memory;
 pub mod mount;

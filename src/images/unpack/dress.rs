@@ -13,7 +13,7 @@ use crate::images::Ids;
 use crate::sys::{entries, file};
 
 /// Records of star, which GNU tar and bsdtar write too.
-const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
+pub const ATTRIBUTE: &str = "SCHILY.xattr.";
 
 /// Gives `made`, whose place is a directory and a name in it, what the archive says.
 pub fn put_on(
@@ -49,11 +49,10 @@ fn attribute(made: BorrowedFd, record: &Record, member: &Member, meter: &mut Met
     if key.starts_with(b"SCHILY.acl.") {
         meter.left(Left::Acl, &member.name);
     }
-    let Some(name) = key.strip_prefix(ATTRIBUTE) else {
+    let Some(name) = key.strip_prefix(ATTRIBUTE.as_bytes()) else {
         return Ok(());
     };
-    let is_own = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
-    if !is_own && name != b"security.capability" && !name.starts_with(b"system.posix_acl_") {
+    if !is_the_files(name) && !name.starts_with(b"system.posix_acl_") {
         meter.left(Left::OfThisMachine, &member.name);
         return Ok(());
     }
@@ -64,4 +63,10 @@ fn attribute(made: BorrowedFd, record: &Record, member: &Member, meter: &mut Met
         meter.left(Left::Attribute, &member.name);
     }
     Ok(())
+}
+
+/// Whether an attribute says something of the file wherever it is, and not to one kernel.
+pub fn is_the_files(name: &[u8]) -> bool {
+    let is_own = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
+    is_own || name == b"security.capability"
 }

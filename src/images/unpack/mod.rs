@@ -7,7 +7,7 @@
 mod advice;
 pub mod archive;
 mod directories;
-mod dress;
+pub mod dress;
 mod limits;
 mod member;
 mod pax;

@@ -13,6 +13,8 @@ pub const LOWER: &str = "jec.overlay.lower";
 pub const UPPER: &str = "jec.overlay.upper";
 /// "true": no overlay, but a copy of the layer, where the kernel has no overlay for this user.
 pub const COPY: &str = "jec.overlay.copy";
+/// The id of the image whose layers these are: what `jec image commit` adds one to.
+pub const IMAGE: &str = "jec.image";
 
 /// A root that is made of layers.
 #[derive(Debug, Clone, PartialEq, Eq)]

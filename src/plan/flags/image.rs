@@ -16,10 +16,13 @@ use super::environment::{Variable, variable};
 use super::mounts::destination;
 use super::user::{Accounts, UserFlag, read_found, user_flag};
 use crate::error::{Error, Result, ensure};
+use crate::images::digest::Digest;
 use crate::images::import;
+use crate::images::mapped;
 use crate::images::merged;
 use crate::images::store::Store;
-use crate::plan::config::overlay::LOWER;
+use crate::plan::IdMaps;
+use crate::plan::config::overlay::{IMAGE, LOWER};
 use crate::sys::credentials;
 
 /// Labels and annotations of this beginning are jec's own words.
@@ -34,6 +37,7 @@ pub struct Image {
     pub root: PathBuf,
     /// The layers, the topmost first.
     layers: Vec<PathBuf>,
+    id: Digest,
     /// What the image says.
     config: ImageConfiguration,
     /// The store belongs to root of this machine.
@@ -51,8 +55,8 @@ impl Image {
             layers.push(store.empty());
         }
         let is_roots = credentials::geteuid() == 0;
-        let (word, root, config) = (word.into(), store.empty(), image.config);
-        Ok(Self { word, root, layers, config, is_roots })
+        let (word, root, id, config) = (word.into(), store.empty(), image.id, image.config);
+        Ok(Self { word, root, layers, id, config, is_roots })
     }
 
     fn says(&self) -> Config {
@@ -63,12 +67,19 @@ impl Image {
         Error::config(format!("{}: {what} of the image", self.word), problem)
     }
 
-    /// The ids of the layers are those of the store's owner: other ones would find nothing there.
-    pub fn refuse_other_ids(&self, maps: bool) -> Result<()> {
-        let problem = "the layers of root's store belong to the ids of this machine; \
-            leave the flag out, or run the image as an ordinary user";
-        let is_other = maps && self.is_roots;
-        ensure(!is_other, || Error::config("--userns, --uidmap", problem))
+    /// The files of the layers have the ids that the owner of the store gave them: root those of
+    /// this machine, others those that her containers have without flags.
+    pub fn refuse_other_ids(&self, maps: Option<&IdMaps>) -> Result<()> {
+        let kept = mapped::maps()?;
+        let are_its = match (maps, &kept) {
+            (None, _) => true,
+            (Some(maps), Some(kept)) => maps == kept,
+            (Some(_), None) => !self.is_roots,
+        };
+        let whose = if self.is_roots { "this machine" } else { "your containers without flags" };
+        let problem = format!("the files of {} belong to the ids of {whose}: ", self.word)
+            + "leave the flag out, or run the image as another user";
+        ensure(are_its, || Error::config("--userns, --uidmap", problem))
     }
 
     /// etc/passwd and etc/group of the merged layers.
@@ -103,12 +114,17 @@ impl Image {
         directory.map(parse).transpose()
     }
 
-    /// The entrypoint, and behind it the words of the user, or the image's own.
-    pub fn command(&self, words: &[String]) -> Vec<String> {
+    /// The entrypoint, and behind it the words of the user, or the image's own. Those belong to
+    /// its own entrypoint: another one, and an empty one too, comes without them, as in Docker.
+    pub fn command(&self, words: &[String], entrypoint: Option<&str>) -> Vec<String> {
         let says = self.says();
-        let mut command = says.entrypoint().clone().unwrap_or_default();
+        let mut command = match entrypoint {
+            None => says.entrypoint().clone().unwrap_or_default(),
+            Some("") => vec![],
+            Some(program) => vec![program.into()],
+        };
         match words {
-            [] => command.extend(says.cmd().iter().flatten().cloned()),
+            [] if entrypoint.is_none() => command.extend(says.cmd().iter().flatten().cloned()),
             words => command.extend_from_slice(words),
         }
         command
@@ -151,6 +167,7 @@ impl Image {
         all.extend(labels.into_iter().filter(|(name, _)| theirs(name)));
         let layers: Vec<_> = self.layers.iter().map(|path| path.to_string_lossy()).collect();
         all.insert(LOWER.into(), layers.join(":"));
+        all.insert(IMAGE.into(), self.id.to_string());
         all
     }
 }
