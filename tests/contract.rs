@@ -211,7 +211,7 @@ fn is_function(line: &str) -> bool {
 /// reading, for which 5,500 lines are the goal. A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them, and the tour shows that on a terminal; a line
 /// [`ON_ITS_BEHALF`] is the microscope's, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 15] = [
+const BUDGETS: [(&str, usize, &[&str]); 16] = [
     (
         "unpacking archives",
         1617,
@@ -241,9 +241,10 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
             "src/cli/image_changes.rs",
         ],
     ),
+    ("asking registries", 640, &["src/images/pull", "src/commands/pull.rs", "src/cli/pull.rs"]),
     (
         "images",
-        1580,
+        1640,
         &[
             "src/images",
             "src/commands/image.rs",

@@ -41,6 +41,7 @@ pub fn import(
     let found = find(source)?;
     let missing = missing(store, &found)?;
     if !missing.is_empty() {
+        found.blobs.fetch(store, missing.iter().map(|(layer, ..)| *layer))?;
         let user_xattr =
             !credentials::in_the_initial_user_namespace()? || credentials::geteuid() != 0;
         let skipped = as_mapped_root(|ids| {
@@ -51,6 +52,7 @@ pub fn import(
             }
             Ok(skipped)
         })?;
+        found.blobs.forget(missing.iter().map(|(layer, ..)| *layer))?;
         for line in &skipped {
             log::warn(line);
         }
