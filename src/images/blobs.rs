@@ -122,8 +122,8 @@ impl Blobs {
     }
 
     /// Brings layers to where they can be read, if they are not there.
-    #[cfg_attr(not(feature = "pull"), expect(clippy::unnecessary_wraps, unused_variables))]
-    pub fn fetch<'a>(&self, store: &Store, layers: impl Iterator<Item = &'a Layer>) -> Result<()> {
+    #[cfg_attr(not(feature = "pull"), expect(unused_variables))]
+    pub fn fetch(&self, store: &Store, layers: &[&Layer]) -> Result<()> {
         match self {
             #[cfg(feature = "pull")]
             Self::Registry(registry) => registry.fetch(store, layers),
@@ -132,8 +132,8 @@ impl Blobs {
     }
 
     /// They are in the store: removes what [`fetch`](Self::fetch) has left.
-    #[cfg_attr(not(feature = "pull"), expect(clippy::unnecessary_wraps, unused_variables))]
-    pub fn forget<'a>(&self, layers: impl Iterator<Item = &'a Layer>) -> Result<()> {
+    #[cfg_attr(not(feature = "pull"), expect(unused_variables))]
+    pub fn forget(&self, layers: &[&Layer]) -> Result<()> {
         match self {
             #[cfg(feature = "pull")]
             Self::Registry(registry) => registry.forget(layers),

@@ -41,7 +41,8 @@ pub fn import(
     let found = find(source)?;
     let missing = missing(store, &found)?;
     if !missing.is_empty() {
-        found.blobs.fetch(store, missing.iter().map(|(layer, ..)| *layer))?;
+        let layers: Vec<_> = missing.iter().map(|(layer, ..)| *layer).collect();
+        found.blobs.fetch(store, &layers)?;
         let user_xattr =
             !credentials::in_the_initial_user_namespace()? || credentials::geteuid() != 0;
         let skipped = as_mapped_root(|ids| {
@@ -52,7 +53,7 @@ pub fn import(
             }
             Ok(skipped)
         })?;
-        found.blobs.forget(missing.iter().map(|(layer, ..)| *layer))?;
+        found.blobs.forget(&layers)?;
         for line in &skipped {
             log::warn(line);
         }

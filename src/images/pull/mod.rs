@@ -94,8 +94,8 @@ impl Registry {
     }
 
     /// Brings layers that are not in the store.
-    pub fn fetch<'a>(&self, store: &Store, layers: impl Iterator<Item = &'a Layer>) -> Result<()> {
-        let pairs = layers.filter_map(|layer| Some((layer, layer.digest.as_ref()?)));
+    pub fn fetch(&self, store: &Store, layers: &[&Layer]) -> Result<()> {
+        let pairs = layers.iter().filter_map(|layer| Some((*layer, layer.digest.as_ref()?)));
         let mut layers: Vec<(&Layer, &Digest)> = pairs.collect();
         layers.sort_by_key(|(_, digest)| *digest);
         layers.dedup_by_key(|(_, digest)| *digest);
@@ -108,9 +108,9 @@ impl Registry {
     }
 
     /// The layers are unpacked: their files go.
-    pub fn forget<'a>(&self, layers: impl Iterator<Item = &'a Layer>) -> Result<()> {
+    pub fn forget(&self, layers: &[&Layer]) -> Result<()> {
         let Some(place) = self.place.get() else { return Ok(()) };
-        for digest in layers.filter_map(|layer| layer.digest.as_ref()) {
+        for digest in layers.iter().filter_map(|layer| layer.digest.as_ref()) {
             file::remove(place.as_fd(), &CString::new(digest.hex())?, false)?;
         }
         Ok(())
