@@ -18,6 +18,7 @@ use std::time::Duration;
 use common::image::{
     INDEX, Item, Layout, Pack, architecture, digest, of_platform, packed, tagged, tar,
 };
+use common::pty::Pty;
 use common::{Ran, World, has_program, rootfs, until};
 use serde_json::{Value, json};
 
@@ -554,19 +555,28 @@ fn a_registry_that_has_had_enough_is_asked_again_and_not_for_ever() {
     let front = Front::new(&socket, move |_, _| say("429 Too Many Requests", late, ""));
     pulls.pull(&front).fails(1, &["status 429, again in 3600 s", "docker login"]);
     assert!(begin.elapsed() < Duration::from_secs(2));
+    pulls.is_empty();
+    let (counted, blob) = (blob(), blob());
+    let front = Front::new(&socket, move |head, before| match before {
+        0 if head.contains(&blob) => say("429 Too Many Requests", "Retry-After: 1\r\n", ""),
+        1 if head.contains(&blob) => say("503 Busy", "", ""),
+        _ => Act::Pass,
+    });
+    pulls.pull(&front).ok();
+    pulls.is_whole(4);
+    assert_eq!(front.asked_for(&counted).len(), 3);
+}
+
+#[test]
+fn a_registry_that_fails_each_time_is_left_alone_in_the_end() {
+    let Some(pulls) = Pulls::new() else { return };
+    let socket = pulls.server("open", &Value::Null, &Value::Null);
     let front = Front::new(&socket, |head, _| {
         if head.starts_with("GET /v2/ ") { Act::Pass } else { say("500 Oh", "", "") }
     });
     pulls.pull(&front).fails(1, &["status 500", "the registry itself fails"]);
     assert_eq!(front.asked_for("/manifests/").len(), 5);
     pulls.is_empty();
-    let front = Front::new(&socket, |head, before| match before {
-        0 if head.contains("/blobs/") => say("429 Too Many Requests", "Retry-After: 1\r\n", ""),
-        1 if head.contains("/blobs/") => say("503 Busy", "", ""),
-        _ => Act::Pass,
-    });
-    pulls.pull(&front).ok();
-    pulls.is_whole(4);
 }
 
 #[test]
@@ -636,4 +646,39 @@ fn killed_at_any_point_it_goes_on() {
     fs::write(pulls.world.path("data/jec/pull/x.partial"), "x").expect("a file");
     pulls.jec(&["image", "prune"]).ok();
     assert_eq!(pulls.names("pull"), BTreeSet::new());
+}
+
+#[test]
+fn a_terminal_shows_a_bar_a_layer_unless_it_is_to_be_quiet() {
+    let Some(pulls) = Pulls::new() else { return };
+    let front = Front::new(&pulls.filled(&made(&pulls)), |head, _| {
+        if head.contains("/blobs/") { Act::Slow } else { Act::Pass }
+    });
+    let name = front.name("team/box:1");
+    // A terminal hands no environment on.
+    let mut command = Command::new("env");
+    let inner = pulls.command(&[]);
+    command.arg(format!("XDG_DATA_HOME={}", pulls.world.path("data").display()));
+    command.arg(inner.get_program()).arg("pull").arg(&name);
+    for quiet in [false, true] {
+        if quiet {
+            command.arg("--quiet");
+        }
+        let Some(mut terminal) = Pty::start(&command) else {
+            println!("SKIPPED: no /dev/ptmx here");
+            return;
+        };
+        assert_eq!(terminal.wait(), 0);
+        let screen = terminal.screen();
+        let bars =
+            screen.split(['\r', '\n']).filter(|line| line.contains("pull ") && line.contains('['));
+        let layers: BTreeSet<_> =
+            bars.filter_map(|line| line.split("pull ").nth(1)?.get(..12)).collect();
+        assert_eq!(layers.len(), if quiet { 0 } else { 4 }, "{screen}");
+        pulls.is_whole(4);
+        // What remains is the digest, on the first line.
+        let end = screen.rsplit("\x1b[J").next().unwrap_or_default();
+        assert!(end.trim_start_matches("\r\x1b[K").starts_with("sha256:"), "{screen:?}");
+        pulls.jec(&["image", "rm", &name]).ok();
+    }
 }

@@ -73,7 +73,10 @@ const CAUSES: &[(u16, &str)] = &[
     (403, "this user, or nobody in particular, may not read this repository: docker login HOST"),
     (404, "no such image or tag there, or one that only its owner may see"),
     (416, "the blob is shorter than its manifest says: the registry is damaged"),
-    (429, "the registry has had enough of this address for now: come again later, or docker login"),
+    (
+        429,
+        "the registry has had enough of this address for now: come again later, or docker login HOST",
+    ),
     (500, "the registry itself fails, on every try: its log knows why"),
     (502, "what stands before the registry does not reach it"),
     (503, "the registry is overloaded, or being maintained"),
@@ -85,8 +88,7 @@ pub fn refused(of: (&str, &str), status: u16, wait: Option<Duration>, login: &Lo
     let (name, url) = of;
     let cause =
         CAUSES.iter().find(|row| row.0 == status).map_or("no registry answers so", |row| row.1);
-    let (host, _) = name.split_once('/').unwrap_or(("", name));
-    let mut cause = cause.replace("HOST", host);
+    let mut cause = cause.replace("HOST", &login.host);
     if let (401 | 403, Some(helper)) = (status, &login.helper) {
         cause = format!(
             "the password is kept by docker-credential-{helper}, which jec does not run: \
@@ -106,9 +108,8 @@ pub fn refused(of: (&str, &str), status: u16, wait: Option<Duration>, login: &Lo
 
 /// The error of an answer that never came.
 pub fn unreachable(name: &str, url: &str, error: &ureq::Error) -> Failed {
-    let url = shown(url);
-    let mut again = true;
-    let text = error.to_string();
+    let text = error.to_string().replace(url, &shown(url));
+    let (url, mut again) = (shown(url), true);
     let cause = match error {
         _ if text.contains("lookup") || matches!(error, ureq::Error::HostNotFound) => {
             again = false;

@@ -26,6 +26,9 @@ use crate::sys::{entries, file};
 /// How many layers come at once: what Docker does, and registries expect.
 const AT_ONCE: usize = 3;
 
+/// What has to come before a cut does not count as a try.
+const ENOUGH: u64 = 64 << 10;
+
 /// Where layers come from, and where they go.
 pub struct Fetch<'a> {
     /// The registry.
@@ -169,7 +172,8 @@ impl Fetch<'_> {
         let cause =
             "the network, or the registry; what came is kept, and the same command goes on there";
         let error = explained(&self.client.name(), &problem, cause, &url);
-        Failed { progress: have > begin, ..Failed::now(error) }
+        // A byte at a time would be no way forward.
+        Failed { progress: have - begin >= ENOUGH, ..Failed::now(error) }
     }
 
     fn written(&self, error: &std::io::Error) -> Failed {

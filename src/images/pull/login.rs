@@ -7,11 +7,12 @@ use serde::Deserialize;
 
 use super::name::Name;
 use crate::error::{Error, Result, ensure};
-use crate::images::read::json;
 
 /// What config.json knows of a registry.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Login {
+    /// What `docker login` calls the registry.
+    pub host: String,
     /// The value of an Authorization header. Never to be printed.
     pub basic: Option<String>,
     /// A program that knows more, and that jec does not run.
@@ -41,18 +42,24 @@ impl Login {
         let variable = |name| std::env::var_os(name).filter(|path| !path.is_empty());
         let directory = variable("DOCKER_CONFIG").map(PathBuf::from);
         let home = || variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+        let none = Self { host: name.host.clone(), ..Self::default() };
         let Some(path) = directory.or_else(home).map(|path| path.join("config.json")) else {
-            return Ok(Self::default());
+            return Ok(none);
         };
         match std::fs::read(&path) {
             Ok(bytes) => Self::read(&path.display().to_string(), &bytes, name),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(none),
             Err(error) => Err(Error::config(path.display().to_string(), error.to_string())),
         }
     }
 
     fn read(path: &str, bytes: &[u8], name: &Name) -> Result<Self> {
-        let mut file: File = json(path, bytes)?;
+        let wrong = |error: serde_json::Error| {
+            // Nothing is quoted: it may be a password.
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Error::config(path, format!("{place}: not what `docker login` writes"))
+        };
+        let mut file: File = serde_json::from_slice(bytes).map_err(wrong)?;
         let host = name.login();
         let keys = ["", "https://", "http://"].map(|begin| format!("{begin}{host}"));
         let is_it = |key: &String| {
@@ -61,12 +68,13 @@ impl Login {
         };
         let helper = file.cred_helpers.remove(host).or(file.creds_store);
         let auth = file.auths.into_iter().find(|(key, auth)| is_it(key) && !auth.auth.is_empty());
-        let Some((key, auth)) = auth else { return Ok(Self { basic: None, helper }) };
+        let login = Self { host: name.host.clone(), basic: None, helper };
+        let Some((key, auth)) = auth else { return Ok(login) };
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
         let problem = "is not user:password in base64: docker login once more";
         let whose = format!("{path}: auths.{key}.auth");
         ensure(auth.auth.bytes().all(letter), || Error::config(whose, problem))?;
-        Ok(Self { basic: Some(format!("Basic {}", auth.auth)), helper: None })
+        Ok(Self { basic: Some(format!("Basic {}", auth.auth)), ..login })
     }
 }
 
@@ -146,6 +154,10 @@ mod tests {
         assert_eq!(login("h:5001/a").basic, None);
         assert_eq!(login("x.org/a").helper.as_deref(), Some("pass"));
         let bad = br#"{"auths": {"h:1": {"auth": "a\r\nX: y"}}}"#;
-        assert!(Login::read("config.json", bad, &Name::parse("h:1/a").unwrap()).is_err());
+        let name = Name::parse("h:1/a").unwrap();
+        let torn = br#"{"auths": {"h:1": "c2VjcmV0"}}"#;
+        let said = Login::read("config.json", torn, &name).err().unwrap().to_string();
+        assert!(!said.contains("c2V"), "{said}");
+        assert!(Login::read("config.json", bad, &name).is_err());
     }
 }
