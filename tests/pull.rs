@@ -401,6 +401,38 @@ fn a_password_is_sent_where_it_belongs_and_never_shown() {
 }
 
 #[test]
+fn where_a_registry_redirects_to_nobody_is_told_who_we_are() {
+    let Some(pulls) = Pulls::new() else { return };
+    let socket = pulls.filled(&made(&pulls));
+    // It would like to know, and names itself as who gives tokens.
+    let other = Front::new(&socket, |head, _| {
+        let host = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("host: ").map(str::to_owned));
+        let host = host.unwrap_or_default();
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\"\r\n");
+        say("401 Unauthorized", &challenge, "")
+    });
+    let away = format!("Location: http://127.0.0.1:{}/x?signature=hidden\r\n", other.port);
+    let front = Front::new(&socket, move |head, _| {
+        if head.contains("/blobs/") { say("302 Found", &away, "") } else { Act::Pass }
+    });
+    pulls.log_in(&front, AUTH);
+    let said = pulls.pull(&front).fails(1, &["status 401"]);
+    assert!(!said.err.contains("hidden"), "{}", said.err);
+    let asked = other.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|head| head.starts_with("GET /x")), "{asked:?}");
+    assert!(!asked.concat().to_lowercase().contains("authorization"), "{asked:?}");
+    pulls.is_empty();
+    // Not out of TLS, and not to what speaks no HTTP.
+    for to in ["http://192.0.2.1/x", "https://a:b@127.0.0.1:1/x", "file:///etc/passwd", "x"] {
+        let away = format!("Location: {to}\r\n");
+        let front = Front::new(&socket, move |_, _| say("302 Found", &away, ""));
+        pulls.pull(&front).fails(1, &["where nobody proves who he is"]);
+    }
+}
+
+#[test]
 fn a_token_is_asked_for_with_the_password_and_shown_to_the_registry() {
     let Some(pulls) = Pulls::new() else { return };
     let socket = pulls.filled(&made(&pulls));

@@ -107,25 +107,25 @@ impl Client {
 
     /// Asks once, and once more with what the registry wants to see.
     pub fn ask(&self, question: &Question) -> Result<Answer, Failed> {
-        let answer = self.follow(question)?;
-        if answer.status() != StatusCode::UNAUTHORIZED || !self.introduce(&answer)? {
-            return self.checked(question, answer);
+        let (mut answer, url) = self.follow(question)?;
+        // Of those to whom we were sent on, nobody gets to see anything.
+        let is_asked = answer.status() == StatusCode::UNAUTHORIZED && origin(&url) == self.base;
+        if is_asked && self.introduce(&answer)? {
+            (answer, _) = self.follow(question)?;
         }
-        self.follow(question).and_then(|answer| self.checked(question, answer))
-    }
-
-    fn checked(&self, question: &Question, answer: Answer) -> Result<Answer, Failed> {
-        let status = answer.status().as_u16();
-        if matches!(status, 200 | 206) {
+        if matches!(answer.status().as_u16(), 200 | 206) {
             return Ok(answer);
         }
-        let wait = header(&answer, &RETRY_AFTER).parse().ok().map(Duration::from_secs);
-        let url = self.url(question.path);
-        Err(refused((&self.name(), &url), status, wait, &self.login))
+        Err(self.refusal(&self.url(question.path), &answer))
     }
 
-    /// The last answer of a chain of redirections.
-    fn follow(&self, question: &Question) -> Result<Answer, Failed> {
+    fn refusal(&self, url: &str, answer: &Answer) -> Failed {
+        let wait = header(answer, &RETRY_AFTER).parse().ok().map(Duration::from_secs);
+        refused((&self.name(), &shown(url)), answer.status().as_u16(), wait, &self.login)
+    }
+
+    /// The last answer of a chain of redirections, and where it came from.
+    fn follow(&self, question: &Question) -> Result<(Answer, String), Failed> {
         let mut url = self.url(question.path);
         for _ in 0..REDIRECTS {
             let mut call = self.agent.get(&url).header("Accept", question.accept);
@@ -138,7 +138,7 @@ impl Client {
             let answer = call.call().map_err(|error| unreachable(&self.name(), &url, &error))?;
             let next = header(&answer, &LOCATION);
             if !answer.status().is_redirection() || next.is_empty() {
-                return Ok(answer);
+                return Ok((answer, url));
             }
             let next =
                 if next.starts_with('/') { format!("{}{next}", origin(&url)) } else { next.into() };
@@ -153,11 +153,12 @@ impl Client {
         self.given.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whoever sends us elsewhere does not talk us out of TLS.
+    /// Whoever sends us elsewhere does not talk us out of TLS, nor into what listens on loopback.
     fn check_scheme(&self, url: &str) -> Result<(), Failed> {
         let begin = origin(url);
         let host = begin.split_once("://").map_or("", |(_, host)| host);
-        let is_plain = begin.starts_with("http://") && (self.plain || is_local(host));
+        let both_plain = [begin, &self.base].iter().all(|url| url.starts_with("http://"));
+        let is_plain = both_plain && (self.plain || is_local(host));
         if !host.contains('@') && (begin.starts_with("https://") || is_plain) {
             return Ok(());
         }
@@ -196,10 +197,8 @@ impl Client {
         }
         let name = self.name();
         let mut answer = call.call().map_err(|error| unreachable(&name, realm, &error))?;
-        let status = answer.status().as_u16();
-        if status != 200 {
-            let wait = header(&answer, &RETRY_AFTER).parse().ok().map(Duration::from_secs);
-            return Err(refused((&name, &shown(realm)), status, wait, &self.login));
+        if answer.status() != StatusCode::OK {
+            return Err(self.refusal(realm, &answer));
         }
         let text = answer.body_mut().with_config().limit(1 << 20).read_to_string();
         let text = text.map_err(|error| unreachable(&name, realm, &error))?;
