@@ -43,7 +43,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "To look: tour, inspect, diff. To attack: attack. For a root: unpack, image, pull. For engines: list, …
+    after_help = "To look: tour, inspect, diff. To attack: attack. Roots: unpack, pull, image. For engines: list, …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,

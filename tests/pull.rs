@@ -474,8 +474,7 @@ fn a_token_is_asked_for_with_the_password_and_shown_to_the_registry() {
 fn whoever_has_a_certificate_has_to_be_trusted() {
     let Some(pulls) = Pulls::new() else { return };
     if !has_program("openssl") {
-        println!("SKIPPED: no openssl here");
-        return;
+        skip!("openssl is not installed");
     }
     pulls.filled(&made(&pulls));
     let path = |name: &str| pulls.world.path(name).display().to_string();
@@ -697,8 +696,7 @@ fn a_terminal_shows_a_bar_a_layer_unless_it_is_to_be_quiet() {
             command.arg("--quiet");
         }
         let Some(mut terminal) = Pty::start(&command) else {
-            println!("SKIPPED: no /dev/ptmx here");
-            return;
+            skip!("this machine has no pseudo terminals");
         };
         assert_eq!(terminal.wait(), 0);
         let screen = terminal.screen();

@@ -100,7 +100,7 @@ fn registry(source: &Source) -> Result<Found> {
 
 #[cfg(not(feature = "pull"))]
 fn registry(_: &Source) -> Result<Found> {
-    let lacks = "this jec was built without what speaks to registries";
+    let lacks = "this jec was built without the part that asks registries";
     Err(Error::machine(lacks, "cargo build --release --features pull; or skopeo copy … oci:DIR"))
 }
 
