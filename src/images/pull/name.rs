@@ -78,8 +78,13 @@ pub fn is_local(host: &str) -> bool {
 }
 
 fn is_host(host: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    !host.is_empty() && host.bytes().all(letter)
+    let port = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let (name, port) = port.unwrap_or((host, "0"));
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    let is_name = !name.is_empty() && name.bytes().all(letter);
+    (is_name || inner.is_some_and(|name| name.parse::<IpAddr>().is_ok()))
+        && port.parse::<u16>().is_ok()
 }
 
 /// Small letters and digits; one point, one or two low lines, or hyphens between them.
@@ -131,6 +136,10 @@ mod tests {
             "a@sha256:1",
             "h:5/",
             "u:p@h/a",
+            "h:x/a",
+            "h:70000/a",
+            "[x]/a",
+            "[::1/a",
             "a?b",
             "a:b/c",
             "a:-b",
