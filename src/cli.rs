@@ -13,6 +13,7 @@ mod images;
 mod later;
 mod look;
 mod making;
+mod pull;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use images::UnpackArgs;
 pub use later::Later;
 pub use look::{DiffArgs, InspectArgs, PlanArgs, StopArgs};
 pub use making::{BeginArgs, EndsArgs, MakingArgs};
+pub use pull::PullArgs;
 
 use crate::microscope::tour::TourArgs;
 use crate::skip::{self, Skipped};
@@ -41,7 +43,7 @@ use crate::skip::{self, Skipped};
     version = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0"),
     disable_version_flag = true,
     about = "Just enough containment: a container runtime made to be read.",
-    after_help = "To look: tour, inspect, diff. To attack: attack. For a root: unpack, image. For engines: list, …
+    after_help = "To look: tour, inspect, diff. To attack: attack. Roots: unpack, pull, image. For engines: list, …
 Start here: jec run (a shell, made from this machine's own /usr), jec plan (how)",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -136,6 +138,9 @@ pub enum Command {
     /// List, show, import and remove images
     #[command(hide = true)]
     Image(Later<ImageArgs>),
+    /// Fetch an image from a registry
+    #[command(hide = true)]
+    Pull(Later<PullArgs>),
     /// Walk through a run, stage by stage, on the whole terminal
     #[command(hide = true)]
     Tour(Later<TourArgs>),

@@ -44,6 +44,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Diff(args) => commands::diff::run(&cli.global, args),
         Command::Attack(args) => jec::attacks::run(args),
         Command::Image(args) => commands::image::run(&cli.global, args),
+        Command::Pull(args) => commands::pull::run(args),
         Command::Unpack(args) => commands::unpack::run(&cli.global, args),
         Command::Init(args) => commands::init::run(args),
     }

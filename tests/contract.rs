@@ -211,10 +211,10 @@ fn is_function(line: &str) -> bool {
 /// reading, for which 5,500 lines are the goal. A number is to be lowered with every deletion.
 /// The microscope (`--trace`) looks at all of them, and the tour shows that on a terminal; a line
 /// [`ON_ITS_BEHALF`] is the microscope's, wherever.
-const BUDGETS: [(&str, usize, &[&str]); 15] = [
+const BUDGETS: [(&str, usize, &[&str]); 16] = [
     (
         "unpacking archives",
-        1680,
+        1700,
         &[
             "src/images/mod.rs",
             "src/images/bar.rs",
@@ -242,9 +242,10 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
             "src/cli/image_changes.rs",
         ],
     ),
+    ("asking registries", 850, &["src/images/pull", "src/commands/pull.rs", "src/cli/pull.rs"]),
     (
         "images",
-        1725,
+        1810,
         &[
             "src/images",
             "src/commands/image.rs",
@@ -269,7 +270,7 @@ const BUDGETS: [(&str, usize, &[&str]); 15] = [
     ("sharing caches", 170, &["src/stages/resctrl", "src/plan/config/intel_rdt.rs"]),
     (
         "the command line",
-        2720,
+        2730,
         &["src/main.rs", "src/cli", "src/plan/flags", "src/commands/spec.rs"],
     ),
     ("reading config.json", 1565, &["src/plan/config"]),

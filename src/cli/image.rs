@@ -67,7 +67,7 @@ pub struct ImageNameArgs {
 /// `jec image import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// oci:DIR, oci-archive:FILE or docker-archive:FILE, where :TAG may follow
+    /// oci:DIR, oci-archive:FILE or docker-archive:FILE, where :TAG may follow; docker://NAME
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// What to call it [default: its own name, or that of the file]

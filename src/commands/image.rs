@@ -214,6 +214,7 @@ fn prune(global: &Global, store: &Store) -> Result<u8, Failure> {
             store.remove(&image)?;
         }
     }
+    store.forget_pulls()?;
     freed(store, &used)
 }
 

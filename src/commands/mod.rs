@@ -14,6 +14,7 @@ pub mod kill;
 pub mod list;
 pub mod pause;
 pub mod ps;
+pub mod pull;
 pub mod run;
 pub mod spec;
 pub mod stages;

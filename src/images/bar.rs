@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Columns between the brackets.
@@ -9,6 +10,19 @@ const WIDTH: u64 = 30;
 
 /// How often it is drawn.
 const PACE: Duration = Duration::from_millis(100);
+
+/// Whether nothing is to be drawn.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on no bar is drawn.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether there is somebody to see a bar.
+pub fn is_shown() -> bool {
+    !QUIET.load(Ordering::Relaxed) && stderr().is_terminal()
+}
 
 /// Tells how far something is.
 pub struct Bar {
@@ -20,22 +34,29 @@ pub struct Bar {
 impl Bar {
     /// For `what`, which has `whole` bytes, if that is known. In a pipe nothing is drawn.
     pub fn new(what: String, whole: Option<u64>) -> Self {
-        let drawn = stderr().is_terminal().then(|| Mutex::new(Instant::now()));
+        let drawn = is_shown().then(|| Mutex::new(Instant::now()));
         Self { what, whole: whole.filter(|whole| *whole > 0), drawn }
     }
 
     /// So many bytes are done.
     pub fn at(&self, bytes: u64) {
-        if let Some(drawn) = &self.drawn
-            && let Ok(mut drawn) = drawn.try_lock()
-            && drawn.elapsed() >= PACE
-        {
-            *drawn = Instant::now();
+        if self.is_due() {
             show(&format!("\r{}", self.line(bytes)));
         }
     }
 
-    fn line(&self, bytes: u64) -> String {
+    /// Whether it is drawn, and now: not too often.
+    pub fn is_due(&self) -> bool {
+        let Some(Ok(mut drawn)) = self.drawn.as_ref().map(Mutex::try_lock) else { return false };
+        let is_due = drawn.elapsed() >= PACE;
+        if is_due {
+            *drawn = Instant::now();
+        }
+        is_due
+    }
+
+    /// What it looks like.
+    pub fn line(&self, bytes: u64) -> String {
         let (what, done) = (&self.what, bytes >> 20);
         let Some(whole) = self.whole else {
             return format!("{what}  {done} MiB");
@@ -57,7 +78,7 @@ impl Drop for Bar {
 }
 
 /// A terminal that went away costs the bar.
-fn show(text: &str) {
+pub fn show(text: &str) {
     drop(stderr().write_all(text.as_bytes()));
 }
 

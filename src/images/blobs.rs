@@ -14,9 +14,17 @@ use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::SFlag;
+use oci_spec::image::Descriptor;
 use tar::EntryType;
 
-use super::digest::{Checked, Digest};
+#[cfg(feature = "pull")]
+use super::choose::is_image;
+use super::digest::{Checked, Digest, told};
+use super::image::Layer;
+#[cfg(feature = "pull")]
+use super::pull::{MANIFEST, Registry};
+use super::read::path;
+use super::store::Store;
 use crate::error::{Error, Result, ensure};
 use crate::sys::file::{self, PLACE};
 
@@ -36,6 +44,9 @@ pub enum Blobs {
     Directory(OwnedFd),
     /// The same, or what `docker save` writes, in one file.
     Archive(Arc<File>, BTreeMap<String, Member>),
+    /// A repository of a registry.
+    #[cfg(feature = "pull")]
+    Registry(Box<Registry>),
 }
 
 /// What an archive has under a name.
@@ -87,6 +98,8 @@ impl Blobs {
                 let (at, left) = find(members, name)?;
                 Ok((Box::new(Section { file: file.clone(), at, left }), left))
             }
+            #[cfg(feature = "pull")]
+            Self::Registry(registry) => registry.open(name),
         }
     }
 
@@ -96,8 +109,40 @@ impl Blobs {
         read(stream, name, size)
     }
 
+    /// A document that somebody refers to.
+    pub fn described(&self, one: &Descriptor) -> Result<(Digest, Vec<u8>)> {
+        let digest = Digest::parse(one.digest().as_ref())?;
+        let name = match self {
+            #[cfg(feature = "pull")]
+            Self::Registry(_) if is_image(one) => format!("{MANIFEST}{}", digest.hex()),
+            _ => path(&digest),
+        };
+        let bytes = self.verified(&name, &digest, one.size())?;
+        Ok((digest, bytes))
+    }
+
+    /// Brings layers to where they can be read, if they are not there.
+    #[cfg_attr(not(feature = "pull"), expect(unused_variables))]
+    pub fn fetch(&self, store: &Store, layers: &[&Layer]) -> Result<()> {
+        match self {
+            #[cfg(feature = "pull")]
+            Self::Registry(registry) => registry.fetch(store, layers),
+            _ => Ok(()),
+        }
+    }
+
+    /// They are in the store: removes what [`fetch`](Self::fetch) has left.
+    #[cfg_attr(not(feature = "pull"), expect(unused_variables))]
+    pub fn forget(&self, layers: &[&Layer]) -> Result<()> {
+        match self {
+            #[cfg(feature = "pull")]
+            Self::Registry(registry) => registry.forget(layers),
+            _ => Ok(()),
+        }
+    }
+
     /// A document that has to have this digest and size.
-    pub fn verified(&self, name: &str, digest: &Digest, size: u64) -> Result<Vec<u8>> {
+    fn verified(&self, name: &str, digest: &Digest, size: u64) -> Result<Vec<u8>> {
         small(name, size)?;
         let (stream, _) = self.open(name)?;
         read(Checked::new(stream, name, digest, Some(size)), name, size)
@@ -124,10 +169,8 @@ fn small(name: &str, size: u64) -> Result<()> {
 fn read(stream: impl Read, name: &str, size: u64) -> Result<Vec<u8>> {
     small(name, size)?;
     let mut bytes = Vec::new();
-    let count = stream.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| {
-        let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned();
-        own.unwrap_or_else(|| Error::config(name, format!("cannot be read: {error}")))
-    })?;
+    let count = stream.take(LARGEST + 1).read_to_end(&mut bytes);
+    let count = count.map_err(|error| told(&error, name))?;
     small(name, count as u64).map(|()| bytes)
 }
 

@@ -3,7 +3,6 @@
 use oci_spec::image::{Descriptor, ImageIndex, Platform};
 
 use super::blobs::Blobs;
-use super::digest::Digest;
 use super::read::{json, path};
 use crate::error::{Error, Result, ensure};
 
@@ -13,24 +12,29 @@ const DEPTH: usize = 4;
 /// The annotation that holds the tag of an image in a layout.
 pub const TAG: &str = "org.opencontainers.image.ref.name";
 
-const INDEXES: [&str; 2] = [
+/// The media types of what leads to several images.
+pub const INDEXES: [&str; 2] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
-const MANIFESTS: [&str; 2] = [
+/// And of one.
+pub const MANIFESTS: [&str; 2] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
 /// The manifest that is meant, and its tag.
-pub fn choose(blobs: &Blobs, tag: Option<&str>) -> Result<(Descriptor, Option<String>)> {
-    let index: ImageIndex = json("index.json", &blobs.document("index.json")?)?;
+pub fn choose(
+    blobs: &Blobs,
+    index: &ImageIndex,
+    tag: Option<&str>,
+) -> Result<(Descriptor, Option<String>)> {
     let mut meant: Vec<&Descriptor> =
         index.manifests().iter().filter(|one| is_image(one)).collect();
     if let Some(tag) = tag {
         meant.retain(|one| tag_of(one) == Some(tag));
-        ensure(!meant.is_empty(), || absent(tag, &index))?;
+        ensure(!meant.is_empty(), || absent(tag, index))?;
     }
     let mut found = Vec::new();
     for one in meant {
@@ -44,22 +48,21 @@ pub fn choose(blobs: &Blobs, tag: Option<&str>) -> Result<(Descriptor, Option<St
         "jec emulates no other machine; ask for an image of this one: skopeo copy --override-arch …",
     ))?;
     let alone = found.iter().all(|(one, _)| one.digest() == first.0.digest());
-    ensure(alone, || several(&index))?;
+    ensure(alone, || several(index))?;
     Ok(first)
 }
 
 /// What an index leads to: of a nested one the first that fits best.
 fn flat(blobs: &Blobs, one: &Descriptor, depth: usize) -> Result<Option<Descriptor>> {
-    let (digest, media) = (one.digest().to_string(), one.media_type().to_string());
-    if !INDEXES.contains(&&*media) {
+    let digest = one.digest().to_string();
+    if !INDEXES.contains(&&*one.media_type().to_string()) {
         return Ok(Some(one.clone()));
     }
     ensure(depth > 0, || {
         Error::config(&*digest, format!("indexes are nested more than {DEPTH} deep"))
     })?;
-    let digest = Digest::parse(&digest)?;
-    let name = path(&digest);
-    let index: ImageIndex = json(&name, &blobs.verified(&name, &digest, one.size())?)?;
+    let (digest, bytes) = blobs.described(one)?;
+    let index: ImageIndex = json(&path(&digest), &bytes)?;
     let mut best: Option<Descriptor> = None;
     for inner in index.manifests().iter().filter(|inner| is_image(inner)) {
         let Some(found) = flat(blobs, inner, depth - 1)? else { continue };
@@ -72,7 +75,7 @@ fn flat(blobs: &Blobs, one: &Descriptor, depth: usize) -> Result<Option<Descript
 }
 
 /// Whether it may lead to an image: signatures and attestations lie beside them.
-fn is_image(one: &Descriptor) -> bool {
+pub fn is_image(one: &Descriptor) -> bool {
     let media = one.media_type().to_string();
     INDEXES.contains(&&*media) || MANIFESTS.contains(&&*media)
 }

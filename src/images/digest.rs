@@ -143,6 +143,12 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
+/// What reading has failed with: an error of ours, or the system's.
+pub fn told(error: &io::Error, what: &str) -> Error {
+    let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned();
+    own.unwrap_or_else(|| Error::config(what, format!("cannot be read: {error}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,11 +55,14 @@ pub fn import(
 pub fn put(store: &Store, found: Found) -> Result<(Image, Option<String>)> {
     let missing = missing(store, &found)?;
     if !missing.is_empty() {
+        let layers: Vec<_> = missing.iter().map(|(layer, ..)| *layer).collect();
+        found.blobs.fetch(store, &layers)?;
         let user_xattr =
             !credentials::in_the_initial_user_namespace()? || credentials::geteuid() != 0;
         let how = |ids| (ids, Whiteouts::Overlay { user_xattr });
         let skipped =
             until_a_signal(|ids| all(store, &found, &missing, how(ids)), || store.clean())?;
+        found.blobs.forget(&layers)?;
         for line in &skipped {
             log::warn(line);
         }

@@ -16,6 +16,8 @@ pub mod import;
 pub mod mapped;
 pub mod merged;
 pub mod partial;
+#[cfg(feature = "pull")]
+pub mod pull;
 pub mod read;
 pub mod remove;
 pub mod source;

@@ -57,6 +57,7 @@ pub fn find(source: &Source) -> Result<Found> {
     match source.kind {
         Kind::Layout => layout(Blobs::directory(&source.path)?, source),
         Kind::LayoutArchive => layout(Blobs::archive(&source.path)?, source),
+        Kind::Registry => registry(source),
         Kind::DockerArchive => docker(Blobs::archive(&source.path)?, source.tag.as_deref()),
     }
 }
@@ -81,10 +82,33 @@ fn layout(blobs: Blobs, source: &Source) -> Result<Found> {
     let Version { version } = json("oci-layout", &blobs.document("oci-layout")?)?;
     let problem = || Error::config("oci-layout", format!("version {version}, and jec knows 1"));
     ensure(version.starts_with("1."), problem)?;
-    let (chosen, tag) = choose(&blobs, source.tag.as_deref())?;
-    let (digest, bytes) = verified(&blobs, &chosen)?;
+    let index = json("index.json", &blobs.document("index.json")?)?;
+    let (chosen, tag) = choose(&blobs, &index, source.tag.as_deref())?;
+    // A tag alone names nothing: `latest` is in every layout.
+    let whole = tag.filter(|tag| tag.contains(['/', ':']));
+    let name = whole.unwrap_or_else(|| source.name(source.tag.as_deref()));
+    described(blobs, &chosen, name)
+}
+
+#[cfg(feature = "pull")]
+fn registry(source: &Source) -> Result<Found> {
+    let (registry, index, name) = super::pull::Registry::find(source)?;
+    let blobs = Blobs::Registry(Box::new(registry));
+    let (chosen, _) = choose(&blobs, &index, None)?;
+    described(blobs, &chosen, name)
+}
+
+#[cfg(not(feature = "pull"))]
+fn registry(_: &Source) -> Result<Found> {
+    let lacks = "this jec was built without the part that asks registries";
+    Err(Error::machine(lacks, "cargo build --release --features pull; or skopeo copy … oci:DIR"))
+}
+
+/// What a manifest says.
+fn described(blobs: Blobs, chosen: &Descriptor, name: String) -> Result<Found> {
+    let (digest, bytes) = blobs.described(chosen)?;
     let manifest: ImageManifest = json(&path(&digest), &bytes)?;
-    let (id, bytes) = verified(&blobs, manifest.config())?;
+    let (id, bytes) = blobs.described(manifest.config())?;
     let config: ImageConfiguration = json(&path(&id), &bytes)?;
     let mut files = Vec::new();
     let mut given = Vec::new();
@@ -97,16 +121,7 @@ fn layout(blobs: Blobs, source: &Source) -> Result<Found> {
         files.push((path(&blob), *packed));
         given.push((Some(blob), layer.size()));
     }
-    // A tag alone names nothing: `latest` is in every layout.
-    let whole = tag.filter(|tag| tag.contains(['/', ':']));
-    let name = whole.or_else(|| Some(source.name(source.tag.as_deref())));
-    Ok(Found { image: image(id, Some(digest), config, given)?, name, blobs, files })
-}
-
-fn verified(blobs: &Blobs, descriptor: &Descriptor) -> Result<(Digest, Vec<u8>)> {
-    let digest = Digest::parse(descriptor.digest().as_ref())?;
-    let bytes = blobs.verified(&path(&digest), &digest, descriptor.size())?;
-    Ok((digest, bytes))
+    Ok(Found { image: image(id, Some(digest), config, given)?, name: Some(name), blobs, files })
 }
 
 /// A row of manifest.json.

@@ -13,6 +13,17 @@ pub enum Kind {
     LayoutArchive,
     /// What `docker save` and `podman save` write.
     DockerArchive,
+    /// A registry; the path is then the image's name.
+    Registry,
+}
+
+/// How to speak to a registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Without TLS.
+    pub plain_http: bool,
+    /// Certificates of those who may vouch for it, instead of the machine's.
+    pub ca: Option<PathBuf>,
 }
 
 /// An image outside of the store: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, …
@@ -24,13 +35,19 @@ pub struct Source {
     pub path: PathBuf,
     /// Which of several images.
     pub tag: Option<String>,
+    /// Where it is far away.
+    pub access: Access,
 }
 
+/// What an image of a registry is called on the command line of `jec run`.
+pub const REGISTRY: &str = "docker://";
+
 /// Longer words first would not matter: each ends with its colon.
-const KINDS: [(&str, Kind); 3] = [
+const KINDS: [(&str, Kind); 4] = [
     ("oci:", Kind::Layout),
     ("oci-archive:", Kind::LayoutArchive),
     ("docker-archive:", Kind::DockerArchive),
+    (REGISTRY, Kind::Registry),
 ];
 
 /// What an image of the store is called on the command line of `jec run`.
@@ -46,15 +63,17 @@ impl Source {
     pub fn parse(word: &str) -> Result<Self> {
         let kind =
             KINDS.iter().find_map(|(prefix, kind)| Some((word.strip_prefix(prefix)?, *kind)));
-        let problem = "write oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]";
+        let problem = "write oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME] or \
+            docker://NAME";
         let (rest, kind) = kind.ok_or_else(|| Error::config(word, problem))?;
         let (path, tag) = match rest.split_once(':') {
+            _ if kind == Kind::Registry => (rest, None),
             Some((path, tag)) => (path, Some(tag.to_owned())),
             None => (rest, None),
         };
         let is_whole = !path.is_empty() && tag.as_deref() != Some("");
         ensure(is_whole, || Error::config(word, problem))?;
-        Ok(Self { kind, path: path.into(), tag })
+        Ok(Self { kind, path: path.into(), tag, access: Access::default() })
     }
 
     /// A name for what came from there and has none of its own: that of the file, and the tag.
@@ -77,12 +96,13 @@ mod tests {
         let (path, tag) = (PathBuf::from("a/b"), Some("1.0".to_owned()));
         assert_eq!(found("oci:a/b"), Ok((Kind::Layout, path.clone(), None)));
         assert_eq!(found("oci:a/b:1.0"), Ok((Kind::Layout, path.clone(), tag)));
+        assert_eq!(found("docker://a/b"), Ok((Kind::Registry, path.clone(), None)));
         let name = Some("docker.io/x:1".to_owned());
         assert_eq!(
             found("docker-archive:a/b:docker.io/x:1"),
             Ok((Kind::DockerArchive, path, name))
         );
-        for word in ["oci:", "oci::x", "oci:a:", "a/b", "docker://x"] {
+        for word in ["oci:", "oci::x", "oci:a:", "a/b", "docker://", "docker:x"] {
             assert!(found(word).is_err(), "{word}");
         }
         assert!(is_image("image:x") && is_image("oci-archive:x") && !is_image("./oci:x"));
