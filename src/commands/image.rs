@@ -1,6 +1,7 @@
 //! `jec image`: what is in the store.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::images::source::Source;
 use crate::images::store::Store;
 use crate::images::{as_mapped_root, import, merged, tree};
 use crate::state::States;
+use crate::sys::{directory, file};
 
 /// Lists, shows, adds, removes.
 pub fn run(global: &Global, args: &ImageArgs) -> Result<u8, Failure> {
@@ -214,7 +216,10 @@ fn prune(global: &Global, store: &Store) -> Result<u8, Failure> {
             store.remove(&image)?;
         }
     }
-    store.forget_pulls()?;
+    let pulls = store.pulls()?;
+    for name in directory::names(pulls.as_fd())? {
+        file::remove(pulls.as_fd(), &name, false)?;
+    }
     freed(store, &used)
 }
 

@@ -88,13 +88,6 @@ impl Store {
         directory::open(self.dir.as_fd(), c"pull")
     }
 
-    /// Removes what was fetched and never unpacked. To be called [alone](Self::alone).
-    pub fn forget_pulls(&self) -> Result<()> {
-        let place = self.pulls()?;
-        let names = directory::names(place.as_fd())?;
-        names.iter().try_for_each(|name| file::remove(place.as_fd(), name, false).map(drop))
-    }
-
     /// Whether a layer is there, whole.
     pub fn has_layer(&self, layer: &Digest) -> Result<bool> {
         let name = CString::new(layer.hex())?;
