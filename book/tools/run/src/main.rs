@@ -72,7 +72,15 @@ fn options(arguments: Vec<String>) -> Result<Options> {
     let mut options = Options { chapters: Vec::new(), bless: false, jobs: 2 };
     let mut arguments = arguments.into_iter();
     while let Some(word) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{word} needs a value"));
+        let (word, own) = match word.split_once('=') {
+            Some((word, value)) => (word.to_owned(), Some(value.to_owned())),
+            None => (word, None),
+        };
+        let mut value = || {
+            own.clone()
+                .or_else(|| arguments.next())
+                .with_context(|| format!("{word} needs a value"))
+        };
         match &*word {
             "--chapter" => options.chapters.push(value()?),
             "--bless" => options.bless = true,
