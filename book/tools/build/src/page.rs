@@ -32,7 +32,8 @@ pub fn console(block: &Block, seen: &[Seen]) -> String {
         if !step.expected.trim().is_empty() {
             let output = seen.get(at).map_or("", |seen| &seen.output);
             // What is wider than a phone scrolls there, and keys must reach it.
-            let wide = step.expected.lines().any(|line| line.chars().count() > 36);
+            let mut lines = step.expected.lines().chain(output.lines());
+            let wide = lines.any(|line| line.chars().count() > 32);
             let reach = if wide { " tabindex=\"0\"" } else { "" };
             html += &format!(
                 "<pre class=\"output\"{reach}><samp>{}</samp></pre>",
