@@ -29,7 +29,8 @@ use crate::state::files::replace;
 use crate::sys::{credentials, directory, entries, file};
 
 /// How many layers are unpacked at a time, where there are as many processors: each takes about
-/// 4 MB, and up to 8 MB more for what zstd looks back to.
+/// 4 MB. That is for gzip, which looks back 32 KiB. What looks back 32 MiB comes one by one: 64 MB
+/// are enough for any image.
 const AT_ONCE: usize = 4;
 
 /// The image that a word on the command line means, in the store by now.
@@ -101,7 +102,10 @@ fn all(
     let ours: Vec<_> = locked.iter().flatten().collect();
     let (whole, done) = (ours.iter().map(|(_, (layer, ..))| layer.size).sum(), Arc::default());
     let bar = Bar::new(format!("{} layers", ours.len()), Some(whole));
-    let filled = several(ours.len(), |at| fill(store, found, ours[at].1, how, (&bar, &done)));
+    let is_gzip = ours.iter().all(|(_, (.., packed))| *packed == Packed::Gzip);
+    let at_once = if is_gzip { AT_ONCE } else { 1 };
+    let fill = |at: usize| fill(store, found, ours[at].1, how, (&bar, &done));
+    let filled = several(ours.len(), at_once, fill);
     drop(bar);
     let named = filled.and_then(|reports| {
         // Names are trusted for ever: no power cut may leave one with half a tree.
@@ -141,7 +145,11 @@ fn lock<'a>(store: &Store, missing: &'a Missing) -> Result<Option<(OwnedFd, &'a 
 
 /// Does `work` for each number below `count`, several at a time, and returns what came of it in
 /// this order. An error keeps those from being begun that were not.
-fn several<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+fn several<T: Send>(
+    count: usize,
+    at_once: usize,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let some = || {
         let mut done = Vec::new();
@@ -155,7 +163,7 @@ fn several<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> R
         }
     };
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let others = processors.min(count).min(AT_ONCE).saturating_sub(1);
+    let others = processors.min(count).min(at_once).saturating_sub(1);
     let mut done = thread::scope(|scope| {
         let named = |_| thread::Builder::new().name("jec:layer".into());
         // A thread that cannot be made costs time only.
