@@ -67,7 +67,7 @@ pub const CANNOT: &[(&str, &str)] = &[
     ("filter", "it only compiles what seccomp loads: leave out seccomp"),
     ("spawn-middle", "without it there is no process to make"),
     ("id-map", "in a user namespace without a map nobody can be anybody (EINVAL): leave out user-namespace"),
-    ("become-root", "in a user namespace only its root may make the rest: leave out user-namespace"),
+    ("become-root", "without it no file can be made (EOVERFLOW): leave out user-namespace"),
     ("spawn-init", "without it there is no process to make; it makes the namespaces by the same call"),
     ("adopt", "jec would not know whom to wait for"),
     ("mount-sources", "the stage mounts attaches what it makes"),

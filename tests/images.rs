@@ -606,12 +606,20 @@ fn words_that_name_no_image_say_what_would() {
     for (word, said) in [
         ("oci:", "oci:DIR[:TAG]"),
         ("oci:/nowhere", "ENOENT"),
+        ("oci:/nowhere", "check:  ls -l /nowhere"),
+        ("oci:/dev", "no image layout"),
         ("docker-archive:/dev/null", "not a regular file"),
         ("oci-archive:/dev", "not a regular file"),
         ("image:nothing", "no image of this name"),
     ] {
         images.jec(&["run", word]).fails(1, &[said]);
     }
+    // What is no archive is quoted in its error, but not line by line.
+    let text = images.jec(&["run", "docker-archive:/etc/passwd"]);
+    assert_eq!(
+        text.err.lines().last(),
+        text.err.lines().find(|line| line.contains("no whole tar"))
+    );
     let gz = images.0.path("x.tar.gz");
     fs::write(&gz, common::image::packed(&tar(&[]), Pack::Gzip).0).expect("a file");
     images.jec(&["run", &format!("oci-archive:{}", gz.display())]).fails(1, &["gunzip"]);

@@ -92,7 +92,9 @@ async function looks(name) {
             const scroll = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
             check(`${name} fits ${width} px`, wide.length === 0 && !scroll, wide.join("\n") || "it scrolls sideways");
             const shot = `${name.replaceAll("/", "_").replace(".html", "")}-${width}-${theme}.png`;
-            await page.screenshot({ path: join(shots, shot), fullPage: name !== "print.html" });
+            // A picture of more would repeat itself (Chromium's textures end there): then its beginning.
+            const fullPage = await page.evaluate(() => document.documentElement.scrollHeight <= 16384);
+            await page.screenshot({ path: join(shots, shot), fullPage });
             if (width !== 768) {
                 await page.addScriptTag({ path: axe });
                 const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));

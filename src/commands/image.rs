@@ -76,7 +76,7 @@ fn list(store: &Store, as_json: bool) -> Result<u8, Failure> {
 /// A text of an image, with nothing that a terminal would take for an order.
 fn text(value: &Value) -> String {
     let text = value.as_str().unwrap_or("-");
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.replace(char::is_control, " ")
 }
 
 /// Columns as wide as what is in them. A reader that has seen enough is no error.
@@ -196,7 +196,7 @@ fn remove(global: &Global, store: &Store, words: &[String]) -> Result<u8, Failur
     let used = in_use(global)?;
     for word in words {
         let image = store.find(word)?;
-        if let Some(name) = store.named(word).filter(|_| names(store, &image).len() > 1) {
+        if let Some((name, _)) = store.named(word).filter(|_| names(store, &image).len() > 1) {
             store.forget_name(&name)?;
             continue;
         }

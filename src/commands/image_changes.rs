@@ -55,9 +55,9 @@ pub fn commit(global: &Global, args: &CommitArgs) -> Result<u8, Failure> {
     let (_, container) = find(global, &args.id, &proc)?;
     let stacks = stacks(&container, &proc)?;
     let owners = Owners::of(container.intent.ids.clone())?;
-    let said = match (&args.name, &args.layer) {
-        (Some(name), _) => format!("{}  {name}", to_store(&container, &stacks, &owners, name)?),
-        (None, path) => to_file(&stacks, &owners, path.as_deref().unwrap_or(Path::new("")))?,
+    let said = match (&args.layer, args.name.as_deref().unwrap_or_default()) {
+        (Some(path), _) => to_file(&stacks, &owners, path)?,
+        (None, name) => format!("{}  {name}", to_store(&container, &stacks, &owners, name)?),
     };
     drop(writeln!(std::io::stdout(), "{said}"));
     Ok(0)

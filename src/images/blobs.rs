@@ -80,7 +80,10 @@ impl Blobs {
             let lacks = format!("{shown} is compressed, so that no blob in it can be found");
             return Err(Error::machine(lacks, "gunzip (or unxz, unzstd) it first"));
         }
-        let damaged = |error: io::Error| Error::config(&*shown, format!("no whole tar: {error}"));
+        let damaged = |error: io::Error| {
+            let problem = error.to_string().replace(char::is_control, " ");
+            Error::config(&*shown, format!("no whole tar: {problem}"))
+        };
         let members = members(&file).map_err(damaged)?;
         Ok(Self::Archive(Arc::new(file), members))
     }
@@ -150,7 +153,11 @@ impl Blobs {
 }
 
 fn open(path: &Path, how: OFlag) -> Result<OwnedFd> {
-    file::openat(file::HERE, &CString::new(path.as_os_str().as_bytes())?, how, 0)
+    let found = file::openat(file::HERE, &CString::new(path.as_os_str().as_bytes())?, how, 0);
+    let shown = path.display();
+    found.map_err(|error| {
+        Error::config(shown.to_string(), format!("no such image: {error}\n  check:  ls -l {shown}"))
+    })
 }
 
 /// The length of a file that is a file.

@@ -1,8 +1,8 @@
 //! A layer, made of what a container has changed: a tar archive of the changes, in their order.
 //!
-//! Reproducible: names are sorted, owners are the container's numbers, times are whole seconds, and nothing of
-//! this machine or of this moment comes in. So the same changes are the same bytes, and have the
-//! same digest. What is gone is an empty file `.wh.NAME`, as the image specification has it.
+//! Reproducible: names are sorted, owners are the container's numbers, times are whole seconds, and
+//! nothing of this machine or of this moment comes in. So the same changes are the same bytes, and
+//! have the same digest. What is gone is an empty file `.wh.NAME`, as the image specification has it.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;

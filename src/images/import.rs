@@ -9,7 +9,7 @@ use std::io::{Cursor, Read};
 use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use nix::fcntl::OFlag;
@@ -19,6 +19,7 @@ use super::digest::Checked;
 use super::image::{Image, Layer};
 use super::mapped::until_a_signal;
 use super::read::{Found, Packed, find};
+use super::several::several;
 use super::source::{STORED, Source};
 use super::store::{Store, Unpacked};
 use super::unpack::archive;
@@ -103,9 +104,10 @@ fn all(
     let (whole, done) = (ours.iter().map(|(_, (layer, ..))| layer.size).sum(), Arc::default());
     let bar = Bar::new(format!("{} layers", ours.len()), Some(whole));
     let is_gzip = ours.iter().all(|(_, (.., packed))| *packed == Packed::Gzip);
-    let at_once = if is_gzip { AT_ONCE } else { 1 };
-    let fill = |at: usize| fill(store, found, ours[at].1, how, (&bar, &done));
-    let filled = several(ours.len(), at_once, fill);
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let at_once = if is_gzip { AT_ONCE.min(processors) } else { 1 };
+    let filled =
+        several(ours.len(), at_once, |at, _| fill(store, found, ours[at].1, how, (&bar, &done)));
     drop(bar);
     let named = filled.and_then(|reports| {
         // Names are trusted for ever: no power cut may leave one with half a tree.
@@ -141,47 +143,6 @@ fn lock<'a>(store: &Store, missing: &'a Missing) -> Result<Option<(OwnedFd, &'a 
     let held = file::openat(store.layers.as_fd(), &lock, how, 0o600)?;
     file::flock(held.as_fd(), true)?;
     Ok((!store.has_layer(&missing.0.diff_id)?).then_some((held, missing)))
-}
-
-/// Does `work` for each number below `count`, several at a time, and returns what came of it in
-/// this order. An error keeps those from being begun that were not.
-fn several<T: Send>(
-    count: usize,
-    at_once: usize,
-    work: impl Fn(usize) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let some = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
-                return Ok(done);
-            }
-            let result = work(at).inspect_err(|_| next.store(count, Ordering::Relaxed));
-            done.push((at, result?));
-        }
-    };
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let others = processors.min(count).min(at_once).saturating_sub(1);
-    let mut done = thread::scope(|scope| {
-        let named = |_| thread::Builder::new().name("jec:layer".into());
-        // A thread that cannot be made costs time only.
-        let spawned = (0..others).map(named).flat_map(|thread| thread.spawn_scoped(scope, some));
-        let others: Vec<_> = spawned.collect();
-        let mut done = some();
-        for other in others {
-            let more =
-                other.join().unwrap_or_else(|_| Err(Error::differs("a layer", "placed", "lost")));
-            done = done.and_then(|mut all: Vec<_>| {
-                all.extend(more?);
-                Ok(all)
-            });
-        }
-        done
-    })?;
-    done.sort_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
 /// Reads, proves and places.

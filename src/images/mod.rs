@@ -20,6 +20,7 @@ pub mod partial;
 pub mod pull;
 pub mod read;
 pub mod remove;
+mod several;
 pub mod source;
 pub mod store;
 pub mod tree;

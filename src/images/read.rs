@@ -79,7 +79,11 @@ fn layout(blobs: Blobs, source: &Source) -> Result<Found> {
         #[serde(rename = "imageLayoutVersion")]
         version: String,
     }
-    let Version { version } = json("oci-layout", &blobs.document("oci-layout")?)?;
+    let shown = source.path.display();
+    let problem = |error| format!("no image layout: {error}\n  check:  ls {shown}");
+    let marker = blobs.document("oci-layout");
+    let marker = marker.map_err(|error| Error::config(shown.to_string(), problem(error)))?;
+    let Version { version } = json("oci-layout", &marker)?;
     let problem = || Error::config("oci-layout", format!("version {version}, and jec knows 1"));
     ensure(version.starts_with("1."), problem)?;
     let index = json("index.json", &blobs.document("index.json")?)?;

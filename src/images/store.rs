@@ -141,12 +141,12 @@ impl Store {
         read(self.dir.as_fd(), c"names.json")
     }
 
-    /// The name that a word means, which may leave its tag out.
-    pub fn named(&self, word: &str) -> Option<String> {
-        let names = self.names();
+    /// The name that a word means, which may leave its tag out, and whose it is.
+    pub fn named(&self, word: &str) -> Option<(String, Digest)> {
+        let mut names = self.names();
         [word.to_owned(), format!("{word}:latest")]
             .into_iter()
-            .find(|name| names.contains_key(name))
+            .find_map(|name| names.remove_entry(&name))
     }
 
     /// Gives an image a name; whoever had it loses it.
@@ -173,7 +173,7 @@ impl Store {
 
     /// The image that a name, or the beginning of an id, means.
     pub fn find(&self, word: &str) -> Result<Image> {
-        if let Some(id) = self.named(word).and_then(|name| self.names().remove(&name))
+        if let Some((_, id)) = self.named(word)
             && let Some(image) = self.image(&id)?
         {
             return Ok(image);

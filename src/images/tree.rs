@@ -102,7 +102,7 @@ pub fn show(line: &Line) -> String {
         let hides: Vec<_> = line.hides.iter().map(ToString::to_string).collect();
         words.push(format!("hides that of {}", hides.join(", ")));
     }
-    let path: String = line.path.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let path = line.path.replace(char::is_control, "?");
     let more = if words.is_empty() { String::new() } else { format!("  ({})", words.join("; ")) };
     format!("{:>5}  {path}{more}", line.layer)
 }

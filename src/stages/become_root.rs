@@ -1,10 +1,11 @@
 //! Become root: take uid and gid 0 of the user namespace.
 //!
 //! After the map is written, the middle still has the id it came with, which
-//! may not be mapped at all; files it made would belong to nobody. Here it
-//! becomes uid 0 and gid 0 of the namespace (or the first id that is mapped),
-//! so that what init makes belongs to the container's root. Supplementary
-//! groups of the host are dropped where the kernel allows it. Side: middle.
+//! may not be mapped at all; then the kernel makes no file for it, which would
+//! belong to nobody. Here it becomes uid 0 and gid 0 of the namespace (or the
+//! first id that is mapped), so that what init makes belongs to the container's
+//! root. Supplementary groups of the host are dropped where the kernel allows
+//! it. Side: middle.
 //! Without it: EOVERFLOW from mkdir and mknod. See user_namespaces(7),
 //! setresuid(2).
 

@@ -6,7 +6,7 @@
 //! refuses mknod; there the host's own node is bound, after checking that it
 //! is the character device with those numbers and not a file with its name.
 //! /dev/fd, stdin, stdout, stderr and ptmx are links. Side: init. Without it:
-//! `>/dev/null` fills the root. See mknod(2), null(4); config-linux.md,
+//! `>>/dev/null` fills the root. See mknod(2), null(4); config-linux.md,
 //! "Default Devices".
 
 use std::ffi::{CStr, CString};

@@ -5,8 +5,8 @@
 //! hook's path is one of the host, and what it mounts below the root is the
 //! container's. It runs with all that init still has, in the container's
 //! cgroup, and in its pid namespace, where init is 1. Side: init. Without it: a
-//! driver's libraries could not be mounted into a container, since from the
-//! host its mounts cannot be reached. See config.md, "CreateContainer Hooks".
+//! driver's libraries could not be mounted into a container, since what the
+//! host mounts need not reach it any more. See config.md, "CreateContainer Hooks".
 
 use crate::error::Result;
 use crate::hooks;

@@ -24,7 +24,7 @@ pub fn run(init: &mut Init) -> Result<()> {
         mount::chroot(c".")?;
     } else {
         mount::pivot_root(c".", c".")?;
-        // "." is now the old root, on top of the new one: nothing of it may go back to the host.
+        // "." leads to the old root, which lies on the new one: nothing of it may go back to the host.
         mount::umount_detach(c".")?;
     }
     let root = file::openat(file::HERE, c"/", file::PLACE, 0)?;

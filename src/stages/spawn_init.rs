@@ -22,7 +22,7 @@ use crate::sys::process::clone3;
 /// Clones init.
 pub fn run(middle: &mut Middle) -> Result<()> {
     let (plan, rows) = (middle.plan, middle.rows);
-    // The user and time namespaces exist by now; clone3 knows no flag for time at all.
+    // The user namespace exists by now, and that of time: its offsets come before its processes.
     let is_left = |kind: &&CloneFlags| ![CloneFlags::CLONE_NEWUSER, CLONE_NEWTIME].contains(kind);
     let new: CloneFlags = plan.namespaces.new.iter().filter(is_left).copied().collect();
     // Who has joined a container stands in its root already.

@@ -47,7 +47,7 @@ pub fn all(
     effort: Effort,
     report: &mut Report,
 ) -> Result<(), String> {
-    let residents = residents(runtimes, bundles, report)?;
+    let residents = Residents::start(runtimes, bundles)?;
     let mut groups = groups(runtimes, bundles, report)?;
     let (begin, count) = (Instant::now(), effort.rounds);
     eprintln!("lifecycle: {count} rounds, or {} seconds", effort.patience.as_secs());
@@ -71,9 +71,7 @@ pub fn all(
     for task in groups.iter_mut().flatten() {
         look(task, report);
     }
-    for line in residents {
-        line.succeeds();
-    }
+    drop(residents);
     // As they were listed: the order of the last round means nothing.
     let place = |name: &str| runtimes.iter().position(|runtime| runtime.name == name);
     for mut group in groups {
@@ -146,24 +144,32 @@ fn groups(
     Ok(groups)
 }
 
-/// Starts the containers that exec goes into; returns the commands that end them.
-fn residents(
-    runtimes: &[Runtime],
-    bundles: &Bundles,
-    report: &mut Report,
-) -> Result<Vec<Line>, String> {
-    let mut ends = Vec::new();
-    for runtime in runtimes.iter().filter(|runtime| runtime.has_exec) {
-        for profile in [false, true] {
-            let name = runtime.resident(profile);
-            let mut lines = runtime.cycle(&name, profile, Purpose::Stays, bundles)?;
-            ends.extend(lines.pop());
-            for line in lines.iter().filter(|line| !line.succeeds()) {
-                report.notes.push(format!("{} failed", line.shown()));
+/// The containers that exec goes into, by the commands that end them.
+struct Residents(Vec<Line>);
+
+impl Residents {
+    fn start(runtimes: &[Runtime], bundles: &Bundles) -> Result<Self, String> {
+        let mut all = Self(Vec::new());
+        for runtime in runtimes.iter().filter(|runtime| runtime.has_exec) {
+            for profile in [false, true] {
+                let name = runtime.resident(profile);
+                let mut lines = runtime.cycle(&name, profile, Purpose::Stays, bundles)?;
+                all.0.extend(lines.pop());
+                if let Some(line) = lines.iter().find(|line| !line.succeeds()) {
+                    return Err(format!("{} failed: {}", line.shown(), line.complaint()));
+                }
             }
         }
+        Ok(all)
     }
-    Ok(ends)
+}
+
+impl Drop for Residents {
+    fn drop(&mut self) {
+        for end in &self.0 {
+            end.succeeds();
+        }
+    }
 }
 
 /// xorshift64*: the order needs to be without a pattern, not unpredictable.

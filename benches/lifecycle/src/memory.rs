@@ -2,8 +2,9 @@
 //!
 //! ru_maxrss of wait4(2) will not do: it is the maximum over the waited-for
 //! children too, and execve carries the size of the caller (this program) over.
-//! So the runtime is traced (ptrace(2)) in a run of its own, with one kind of
-//! stop: a process is about to exit, and its memory is still there. VmHWM in
+//! So the runtime is traced (ptrace(2)) in a run of its own, as the child of a
+//! process that waits until it is traced, with one kind of stop: a process is
+//! about to exit, and its memory is still there. VmHWM in
 //! /proc/PID/status is then the peak of what it executed last. The maximum over
 //! all processes counts; the program in the container is far smaller than any
 //! runtime. What a process had before an execve is not seen.
@@ -24,9 +25,11 @@ pub fn peak(lines: &[Line]) -> Result<u64> {
 }
 
 fn of(line: &Line) -> Result<u64> {
-    let first = line.spawn()?;
-    // The options go to all children. The first may have run for some microseconds.
+    let first = parent(line)?;
+    // The options go to all children.
     request(libc::PTRACE_SEIZE, first, STOPS)?;
+    // SAFETY: it is one system call, for a child of ours.
+    unsafe { libc::kill(first, libc::SIGCONT) };
     let mut peak = 0;
     loop {
         let mut status = 0;
@@ -48,7 +51,7 @@ fn of(line: &Line) -> Result<u64> {
             continue;
         }
         let event = status >> 16;
-        if event == libc::PTRACE_EVENT_EXIT {
+        if event == libc::PTRACE_EVENT_EXIT && pid != first {
             peak = peak.max(high_water(pid));
         }
         let signal = if event == 0 { libc::WSTOPSIG(status) } else { 0 };
@@ -57,6 +60,22 @@ fn of(line: &Line) -> Result<u64> {
         let how = if stopped { libc::PTRACE_LISTEN } else { libc::PTRACE_CONT };
         drop(request(how, pid, signal));
     }
+}
+
+/// A process that stands still; when it goes on, it runs the line, and ends as that has.
+fn parent(line: &Line) -> Result<i32> {
+    // SAFETY: this program has one thread, so that a child may do whatever it could.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: it stops this process only.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        let failed = line.time().map_or(true, |outcome| outcome.failed);
+        std::process::exit(failed.into());
+    }
+    let mut status = 0;
+    // SAFETY: the place for the status is ours.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    if waited == pid { Ok(pid) } else { Err(Error::last_os_error()) }
 }
 
 fn request(request: u32, pid: i32, data: i32) -> Result<()> {

@@ -16,9 +16,12 @@ const FOLLOW: usize = (libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_EXITKILL) as usize;
 
-/// Calls `seen` with each address once, until the command has ended. What it has left running is
-/// gone through too, by the next one's call.
-pub fn through(jec: &str, words: &[&str], seen: &mut dyn FnMut(u64)) -> Result<()> {
+/// Where an instruction is, and its bytes, with some of the next one's.
+pub type Instruction = (u64, [u8; 16]);
+
+/// Calls `seen` with each instruction once, until the command has ended. What it has left running
+/// is gone through too, by the next one's call.
+pub fn through(jec: &str, words: &[&str], seen: &mut dyn FnMut(Instruction)) -> Result<()> {
     let (program, arguments) = words.split_first().ok_or(ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::null());
@@ -48,7 +51,7 @@ fn step(
     (pid, is_first): (pid_t, bool),
     status: c_int,
     known: &mut HashSet<u64>,
-    seen: &mut dyn FnMut(u64),
+    seen: &mut dyn FnMut(Instruction),
 ) {
     let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
     let has_begun = event == libc::PTRACE_EVENT_EXEC || is_first && known.is_empty();
@@ -59,9 +62,9 @@ fn step(
             return;
         }
     }
-    let address = instruction(pid);
+    let address = next(pid);
     if known.insert(address) {
-        seen(address);
+        seen((address, bytes(pid, address)));
     }
     let is_ours = [libc::SIGTRAP, libc::SIGSTOP].contains(&signal);
     let passed_on = if is_ours { 0 } else { signal.cast_unsigned() as usize };
@@ -74,10 +77,20 @@ fn is_jec(jec: &str, pid: pid_t) -> bool {
     length(&format!("/proc/{pid}/exe")) == length(jec)
 }
 
-fn instruction(pid: pid_t) -> u64 {
+fn next(pid: pid_t) -> u64 {
     let rip = offset_of!(libc::user, regs) + offset_of!(libc::user_regs_struct, rip);
     // SAFETY: it reads a register.
     unsafe { libc::ptrace(libc::PTRACE_PEEKUSER, pid, rip, 0) }.cast_unsigned()
+}
+
+/// Behind the last page there may be nothing: that reads as 0xff.
+fn bytes(pid: pid_t, address: u64) -> [u8; 16] {
+    // SAFETY: it reads memory of the other process.
+    let word = |at: u64| unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, pid, at, 0) }.to_le_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&word(address));
+    bytes[8..].copy_from_slice(&word(address + 8));
+    bytes
 }
 
 fn ptrace(request: c_uint, pid: pid_t, data: usize) -> Result<()> {

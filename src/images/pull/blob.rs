@@ -7,8 +7,6 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -20,6 +18,7 @@ use super::http::{Client, Question, header};
 use crate::error::{Error, Result, unless};
 use crate::images::digest::{Checked, Digest, told};
 use crate::images::image::Layer;
+use crate::images::several::several;
 use crate::images::store::Store;
 use crate::sys::{entries, file};
 
@@ -43,31 +42,17 @@ pub struct Fetch<'a> {
 
 /// Fetches what is missing. One that fails stops the others, which keep what they have.
 pub fn all(fetch: &Fetch, layers: &[(&Layer, &Digest)]) -> Result<()> {
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let failed = Mutex::new(None);
     let line = |(_, digest): &(&Layer, &Digest)| format!("pull {}", digest.short());
     let lines: Vec<_> = layers.iter().map(|layer| (line(layer), layer.0.size)).collect();
     let bars = Bars::new(&lines);
-    let work = || {
-        while let Some((layer, digest)) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let at = layers.iter().position(|(_, other)| other == digest).unwrap_or(0);
-            let progress = |bytes| {
-                bars.at(at, bytes);
-                !stop.load(Ordering::Relaxed)
-            };
-            if let Err(error) = fetch.one(layer, digest, &progress) {
-                stop.store(true, Ordering::Relaxed);
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(layers.len()) {
-            scope.spawn(work);
-        }
+    let fetched = several(layers.len(), AT_ONCE, |at, go_on| {
+        let progress = |bytes| {
+            bars.at(at, bytes);
+            go_on()
+        };
+        fetch.one(layers[at].0, layers[at].1, &progress)
     });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.map_or(Ok(()), Err)
+    fetched.map(drop)
 }
 
 /// Is told how long a file is now, and says whether to go on.
