@@ -672,6 +672,11 @@ fn killed_at_any_point_it_goes_on() {
     pulls.pull(&front).ok();
     pulls.is_whole(4);
     assert!(front.asked().iter().any(|head| head.to_lowercase().contains("range: bytes=")));
+    // Killed when the layer was in the store, and its file was still to go.
+    let kept = pulls.world.path("data/jec/pull").join(&blob()[7..]);
+    fs::write(kept, "whole").expect("a file");
+    pulls.pull(&front).ok();
+    pulls.is_whole(4);
     assert_eq!(pulls.jec(&["run", &format!("image:{name}")]).ok().out, "pulled\n");
     // What nobody goes on with is removed when that is asked for.
     fs::write(pulls.world.path("data/jec/pull/x.partial"), "x").expect("a file");

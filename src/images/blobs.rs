@@ -136,10 +136,10 @@ impl Blobs {
 
     /// They are in the store: removes what [`fetch`](Self::fetch) has left.
     #[cfg_attr(not(feature = "pull"), expect(unused_variables))]
-    pub fn forget(&self, layers: &[&Layer]) -> Result<()> {
+    pub fn forget(&self, store: &Store, layers: &[Layer]) -> Result<()> {
         match self {
             #[cfg(feature = "pull")]
-            Self::Registry(registry) => registry.forget(layers),
+            Self::Registry(_) => Registry::forget(store, layers),
             _ => Ok(()),
         }
     }

@@ -64,11 +64,12 @@ pub fn put(store: &Store, found: Found) -> Result<(Image, Option<String>)> {
         let how = |ids| (ids, Whiteouts::Overlay { user_xattr });
         let skipped =
             until_a_signal(|ids| all(store, &found, &missing, how(ids)), || store.clean())?;
-        found.blobs.forget(&layers)?;
         for line in &skipped {
             log::warn(line);
         }
     }
+    // Also those that came, and that a jec which was killed here did not get to.
+    found.blobs.forget(store, &found.image.layers)?;
     store.add(&found.image)?;
     if let Some(name) = &found.name {
         store.name(name, &found.image.id)?;

@@ -108,8 +108,8 @@ impl Registry {
     }
 
     /// The layers are unpacked: their files go.
-    pub fn forget(&self, layers: &[&Layer]) -> Result<()> {
-        let Some(place) = self.place.get() else { return Ok(()) };
+    pub fn forget(store: &Store, layers: &[Layer]) -> Result<()> {
+        let place = store.pulls()?;
         for digest in layers.iter().filter_map(|layer| layer.digest.as_ref()) {
             file::remove(place.as_fd(), &CString::new(digest.hex())?, false)?;
         }
