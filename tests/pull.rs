@@ -631,6 +631,37 @@ fn what_cannot_come_is_said_with_its_cause() {
     pulls.is_empty();
 }
 
+/// A module of nss(5) is made for another copy of the C library, and may end this one.
+#[test]
+fn a_name_is_looked_up_without_the_modules_of_the_machine() {
+    let Some(pulls) = Pulls::new() else { return };
+    let write = |name: &str, text: &str| fs::write(pulls.world.path(name), text).expect("a file");
+    write("nsswitch.conf", "hosts: deadly files dns\n");
+    write("deadly.c", "#include <stdlib.h>\n__attribute__((constructor)) void f() { abort(); }\n");
+    let library = format!("{}/libnss_deadly.so.2", pulls.world.path(".").display());
+    let source = pulls.world.path("deadly.c");
+    let compiled =
+        Command::new("cc").args(["-shared", "-fPIC", "-o", &library]).arg(source).status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        skip!("there is no cc for a dynamic library");
+    }
+    let inner = pulls.command(&["pull", "localhost:1/a"]);
+    let script = r#"mount --bind "$1" /etc/nsswitch.conf; shift; "$@""#;
+    let said = |words: &[&std::ffi::OsStr]| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
+        command.arg(pulls.world.path("nsswitch.conf")).args(words).current_dir("/");
+        command.env("LD_LIBRARY_PATH", pulls.world.path("."));
+        command.env("XDG_DATA_HOME", pulls.world.path("data"));
+        Ran::of(command)
+    };
+    // The machine's own program does load it.
+    let getent = said(&["getent".as_ref(), "hosts".as_ref(), "localhost".as_ref()]);
+    assert_eq!(getent.code, 134, "{getent:?}");
+    let words: Vec<_> = [inner.get_program()].into_iter().chain(inner.get_args()).collect();
+    said(&words).fails(1, &["nothing listens there"]);
+}
+
 #[test]
 fn ten_at_once_share_the_work() {
     let Some(pulls) = Pulls::new() else { return };

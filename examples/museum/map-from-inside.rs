@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, Uid, User, getuid, setuid};
+use nix::unistd::{Pid, Uid, getuid, setuid};
 
 fn main() -> Result<(), Box<dyn Error>> {
     if let [_, who, map] = &env::args().collect::<Vec<_>>()[..] {
@@ -71,9 +71,9 @@ fn range() -> Option<[String; 3]> {
     if getuid().is_root() {
         return Some(["0", "100000", "65536"].map(Into::into));
     }
-    let name = User::from_uid(getuid()).ok()??.name;
+    let name = String::from_utf8(Command::new("id").arg("-un").output().ok()?.stdout).ok()?;
     let text = fs::read_to_string("/etc/subuid").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{}:", name.trim())))?;
     let (first, count) = line.split_once(':')?;
     Some(["0", first, count].map(Into::into))
 }

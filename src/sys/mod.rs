@@ -17,6 +17,8 @@ pub mod credentials;
 pub mod directory;
 pub mod entries;
 pub mod file;
+#[cfg(all(feature = "pull", target_env = "gnu"))]
+pub mod hosts;
 pub mod interrupt;
 pub mod layers;
 pub mod memory;

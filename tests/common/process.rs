@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -74,9 +75,17 @@ pub fn has_ids() -> bool {
 
 /// The user's line of /etc/subuid or /etc/subgid.
 fn range(file: &str) -> Option<(u32, u32)> {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok()??.name;
+    let user = id(&["-un"])?;
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{user}:")))?;
     let (first, count) = line.split_once(':')?;
     Some((first.parse().ok()?, count.parse().ok()?))
+}
+
+/// What id(1) says. In a static program like this one, getpwnam(3) would load what
+/// nsswitch.conf names, which is made for another C library's threads.
+pub fn id(words: &[&str]) -> Option<String> {
+    let output = Command::new("id").args(words).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }

@@ -18,6 +18,8 @@ use super::login::{Challenge, Login};
 use super::name::{Name, is_local};
 use crate::error::{Error, Result};
 use crate::images::source::Access;
+#[cfg(target_env = "gnu")]
+use crate::sys::hosts;
 
 /// As long as a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +58,8 @@ pub struct Client {
 impl Client {
     /// Finds out how to speak to the registry of an image.
     pub fn new(name: &Name, access: &Access) -> Result<Self> {
+        #[cfg(target_env = "gnu")]
+        hosts::only_files_and_dns();
         let config = Agent::config_builder()
             .tls_config(TlsConfig::builder().root_certs(trusted(access)?).build())
             .http_status_as_error(false)
