@@ -5,7 +5,7 @@
 //! name in the state directory. Whoever connects to it holds the baton from
 //! then on, so what init still has to say (ENOEXEC, a filter that forbids
 //! execve) is heard by `jec start`. Now, and not earlier, init need not die
-//! with jec any more: its number is on the disk. Side: init. Without it: create
+//! with jec any more: the state says "created". Side: init. Without it: create
 //! and start would have to be one process. See accept(2),
 //! PR_SET_PDEATHSIG(2const); runtime.md, "Lifecycle".
 

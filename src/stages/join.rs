@@ -2,7 +2,7 @@
 //!
 //! A namespace is a kernel object; /proc/PID/ns/* and files that such an entry
 //! is bound to are its names. setns(2) moves the caller in, except for pid
-//! (and time) namespaces, where only its next child lives: that is one reason
+//! namespaces, where only its next child lives: that is one reason
 //! for the middle process. Somebody lives in there already, and might trace
 //! who comes in while it still holds things of the host (CVE-2016-9962): so it
 //! first becomes undumpable. Side: middle. Without it: no pods, where several
