@@ -7,7 +7,7 @@
 //! | Init    | Runtime's second child, PID 1 inside       | by becoming the program     |
 //!
 //! Always the same three, never more: the Middle is the room in which a
-//! process can join a pid or time namespace (only its children live there) or
+//! process can join a pid namespace (only its children live there) or
 //! become root of a user namespace before anything is made inside.
 
 use std::ffi::CString;

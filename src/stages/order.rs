@@ -51,7 +51,7 @@ pub const ORDER: &[Order] = &[
     order("identity", "program", "whether the program may be executed is asked as its user"),
     order("capabilities", "program", "CAP_DAC_OVERRIDE would find programs that the user cannot run"),
     order("fds", "created", "once it is created, others may look at init: nothing of the host may be open"),
-    order("created", "gate", "init may outlive jec only when its number is on the disk"),
+    order("created", "gate", "init may outlive jec only when the state says that it can be started"),
     order("gate", "pid-file", "whoever reads the number may start or kill at once: init must not end with jec any more"),
     order("gate", "open-gate", "the door must be there before somebody opens it"),
     order("created", "exec", "create promises a process that waits; start lets it go"),
