@@ -55,7 +55,7 @@ pub fn flags_supported(flags: u64) -> Result<bool> {
         Ok(_) => Err(Errno::EIO),
     };
     let args = format_args!("SECCOMP_SET_MODE_FILTER, {flags:#x}, NULL");
-    record_as("seccomp", args, result, |known| i32::from(*known))
+    record_as("seccomp", args, result, |known| if *known { "-1 EFAULT" } else { "-1 EINVAL" })
 }
 
 #[cfg(test)]

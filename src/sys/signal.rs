@@ -1,6 +1,6 @@
 //! Signals, read as messages (signalfd(2)) instead of interrupting.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 pub use libc::SIGWINCH as RESIZED;
@@ -39,7 +39,8 @@ pub fn as_messages() -> Result<SignalFd> {
     let result = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None);
     record("rt_sigprocmask", format_args!("SIG_BLOCK, all but the faults"), result)?;
     let result = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-    record_as("signalfd4", format_args!("-1, all but the faults, SFD_CLOEXEC"), result, |_| 0)
+    let args = format_args!("-1, all but the faults, SFD_CLOEXEC|SFD_NONBLOCK");
+    record_as("signalfd4", args, result, AsRawFd::as_raw_fd)
 }
 
 /// The number of a signal from its name, `SIG` in front or not, or from its number.
