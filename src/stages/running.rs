@@ -39,7 +39,7 @@ fn check_started(runtime: &Runtime, pid: i32) -> Result<()> {
     let name = format!("({}) ", session::NAME.to_string_lossy());
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        // Gone: it has run already, and whoever is its parent by now has waited for it.
+        // Gone, and waited for by its parent. Whether it has run, nobody can ask any more.
         let stat = file::read_file(runtime.proc.as_fd(), &path, 4096);
         let Some(stat) = unless(&[Errno::ENOENT, Errno::ESRCH], stat)? else {
             break;

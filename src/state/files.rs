@@ -55,10 +55,11 @@ pub(super) fn check_owner(path: &str, uid: u32, stat: &FileStat) -> Result<()> {
 }
 
 /// Removes the files of a container. The intent goes last: until then, what is
-/// left can still be found.
+/// left can still be found; the configuration before it, with the hooks of the end.
 pub(super) fn empty(dir: BorrowedFd) -> Result<()> {
+    let last = [c"state.json", c"config.json", c"intent.json"];
     let mut names = directory::names(dir)?;
-    names.sort_by_key(|name| name.as_c_str() == c"intent.json");
+    names.sort_by_key(|name| last.iter().position(|last| name.as_c_str() == *last));
     names.iter().try_for_each(|name| file::remove(dir, name, false).map(drop))
 }
 
