@@ -156,7 +156,7 @@ const ADVICE: &[(&str, Errno, &str, &str)] = &[
     ("exec", Errno::EAGAIN, "the user has as many processes as RLIMIT_NPROC allows; those of other containers and of the host count", "ps -U the uid | wc -l; compare with process.rlimits"),
     ("exec", Errno::EPERM, "the filter refuses execve(2) with these arguments", "jec run --seccomp none"),
     ("exec", Errno::ETXTBSY, "somebody has the file open for writing", "fuser -v the file"),
-    ("running", NO_CALL, "execve(2) failed, and the filter refuses what init needs to say why: sendmsg(2)", "allow sendmsg in linux.seccomp, and try again"),
+    ("running", NO_CALL, "the filter ends whoever calls execve(2); or that failed, and the filter refuses what init needs to say why: sendmsg(2)", "allow execve and sendmsg in linux.seccomp, and try again"),
     ("running", Errno::ENOENT, "the state is gone: another `jec delete --force` has ended the container while it started", "ls /run/jec"),
     ("running", Errno::ENOSPC, "the file system of the state directory is full", "df -h /run/jec; df -i /run/jec"),
     ("running", Errno::EROFS, "the file system of the state directory has become read-only, perhaps after an error of the disk", "findmnt -T /run/jec; dmesg | tail"),

@@ -14,6 +14,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use nix::sys::signalfd::SignalFd;
 
 use crate::error::{Error, Result};
@@ -184,6 +185,8 @@ impl Process for Runtime<'_> {
         let (who, how) = match init.or(middle).map(|(who, child)| (who, wait(child))) {
             None => (side, String::new()),
             Some((who, Ok(end))) => (who, format!(": {end}")),
+            // After `create` it is not our child.
+            Some((who, Err(error))) if error.is(Errno::ECHILD) => (who, String::new()),
             Some((who, Err(error))) => (who, format!(", and waiting for it failed: {error}")),
         };
         Error::Died { who: who.into(), how, signal: None }
